@@ -31,7 +31,8 @@ class Qcow2BitmapsIT {
         daemon = Daemon.started(directory);
         image = directory.resolve("disk.qcow2");
         spec = "tap:qcow2:" + image;
-        Run.of("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "64M").ok();
+        Run.of("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "64M")
+                .ok();
     }
 
     @AfterEach
@@ -210,7 +211,8 @@ class Qcow2BitmapsIT {
         assertEquals(List.of("20971520-21102592"), dirtyForUs("daily"));
         daemon.attach("tap:qcow2:" + copy, "b", "--node", "nbd");
         assertTrue(list("b").matches("(?s).*daily +128K +64M +stale.*"), list("b"));
-        Run backup = daemon.blktap("backup", "b", "tap:aio:" + directory.resolve("b.img"), "--since", "daily", "--wait");
+        Run backup =
+                daemon.blktap("backup", "b", "tap:aio:" + directory.resolve("b.img"), "--since", "daily", "--wait");
         assertTrue(backup.status() != 0 && backup.err().contains("stale"), backup::toString);
         daemon.detach("b");
         assertEquals(List.of("daily [\"in-use\",\"auto\"] 131072"), inImage(copy));

@@ -140,9 +140,11 @@ final class AttachmentDisk {
         if (!open) {
             boolean empty = request.spec().type().equals(EmptyDrive.TYPE);
             openDisk(request, fits, !empty);
-            return empty ? request : request.withFilters(filters.filters().stream()
-                    .map(each -> each.spec().text())
-                    .toList());
+            return empty
+                    ? request
+                    : request.withFilters(filters.filters().stream()
+                            .map(each -> each.spec().text())
+                            .toList());
         }
         return request;
     }
@@ -202,7 +204,8 @@ final class AttachmentDisk {
         try {
             fresh = OpenImage.open(request, environment, watch, calls);
             if (implies && !request.readOnly()) {
-                FilterStack.addImplied(fresh.disk(), specs, found, services.installed().filters());
+                FilterStack.addImplied(
+                        fresh.disk(), specs, found, services.installed().filters());
             }
             stack = FilterStack.open(
                     fresh.disk(), new FilterMeans(calls, services.memory(), watch, environment), specs, found);
@@ -278,10 +281,13 @@ final class AttachmentDisk {
             close();
             openQueue(request);
             between.run(environment(new ArrayList<>(), new CopyOnWriteArrayList<>()));
-            openDisk(request, found -> {
-                fits.check(found);
-                last.run();
-            }, false);
+            openDisk(
+                    request,
+                    found -> {
+                        fits.check(found);
+                        last.run();
+                    },
+                    false);
             return;
         }
         OpenImage old = image;

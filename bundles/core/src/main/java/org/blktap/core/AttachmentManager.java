@@ -170,6 +170,12 @@ public final class AttachmentManager implements Attachments {
     }
 
     @Override
+    public Duration growBacking(String id, TapSpec image, Map<String, String> options, long sizeBytes)
+            throws DiskException {
+        return table.find(id).diskSwitch().growBacking(image, options, sizeBytes);
+    }
+
+    @Override
     public void exchange(String id, TapSpec medium, boolean force) throws DiskException {
         table.find(id).image().exchange(medium, force);
         LOG.log(Level.INFO, id + ": has the medium " + medium);

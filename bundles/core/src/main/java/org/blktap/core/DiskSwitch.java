@@ -4,21 +4,26 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.Attachments.ImageSwitch;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
+import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.core.Records.PreparedRecord;
 
 /**
- * Has one attachment continue with an image that holds the same, while a VM has it. The steps are: check all that can
- * be checked; flush, and prepare the record; make requests wait; flush the rest; close the image; give the overlay its
- * other backing image; open the new image; put the record in force; let requests through. At each of them, the record
- * names an image that is right. Any thread but a loop; methods wait as commands do.
+ * Has one attachment continue with an image that holds the same, or with a larger backing image, while a VM has it. The
+ * steps are: check all that can be checked; flush, and prepare the record; make requests wait; flush the rest; close
+ * the image; give the overlay its other backing image; open the new image; put the record in force; let requests
+ * through. At each of them, the record names an image that is right. Any thread but a loop; methods wait as commands
+ * do.
  */
 final class DiskSwitch {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -79,18 +84,7 @@ final class DiskSwitch {
             throws DiskException {
         AtomicBoolean rebased = new AtomicBoolean();
         long start = System.nanoTime();
-        attachment.quiesce(
-                new StateReason(Kind.IMAGE_CHANGE, "its image is being changed"),
-                services.limits().drain());
-        try {
-            if (leaving != null) {
-                disk.filters().beforeSwitch(leaving, attachment.id());
-            }
-            checkFlushed(attachment.flushDisk());
-        } catch (DiskException | RuntimeException e) {
-            attachment.letThrough();
-            throw e;
-        }
+        quiesce(leaving);
         try {
             disk.exchange(
                     after,
@@ -120,10 +114,67 @@ final class DiskSwitch {
         return pause;
     }
 
+    /**
+     * Makes requests wait, with all that was written on disk; if it fails, they do not wait.
+     *
+     * @param leaving the filter that will be taken out; null for none
+     */
+    private void quiesce(String leaving) throws DiskException {
+        attachment.quiesce(
+                new StateReason(Kind.IMAGE_CHANGE, "its image is being changed"),
+                services.limits().drain());
+        try {
+            if (leaving != null) {
+                disk.filters().beforeSwitch(leaving, attachment.id());
+            }
+            checkFlushed(attachment.flushDisk());
+        } catch (DiskException | RuntimeException e) {
+            attachment.letThrough();
+            throw e;
+        }
+    }
+
     private static void checkFlushed(DiskException unflushed) throws DiskException {
         if (unflushed != null) {
             throw unflushed;
         }
+    }
+
+    /** Makes an image of the chain larger while the disk is closed. Returns how long requests waited. */
+    Duration growBacking(TapSpec image, Map<String, String> options, long sizeBytes) throws DiskException {
+        return commands.forResult(
+                operations.submit("its backing image is being made larger", () -> runGrow(image, options, sizeBytes)));
+    }
+
+    private Duration runGrow(TapSpec image, Map<String, String> options, long sizeBytes) throws DiskException {
+        attachment.checkRunning();
+        AttachRequest present = attachment.request();
+        disk.image().depth(image);
+        DiskDriver driver =
+                OpenContext.driver(services.installed().drivers(), image.type()).service();
+        // while requests are served: little is left to flush when they wait
+        checkFlushed(attachment.flushDisk());
+        long start = System.nanoTime();
+        quiesce(null);
+        try {
+            disk.exchange(
+                    present,
+                    null,
+                    environment -> {
+                        // not among the drivers of the disk, which is opened afterwards
+                        try (OpenContext context = new OpenContext(
+                                environment.using(new HashSet<>()), false, OpenImage.options(options))) {
+                            driver.resize(image.path(), sizeBytes, context);
+                        }
+                    },
+                    found -> attachment.known().checkSame(present.spec(), found, false),
+                    () -> {});
+        } catch (DiskException | RuntimeException | Error e) {
+            goBack(present, null, e);
+            throw e;
+        }
+        attachment.letThrough();
+        return Duration.ofNanos(System.nanoTime() - start);
     }
 
     private AttachRequest changed(AttachRequest before, ImageSwitch to) throws DiskException {

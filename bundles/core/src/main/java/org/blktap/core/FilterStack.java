@@ -71,8 +71,7 @@ final class FilterStack {
             Registry<DiskFilter> present)
             throws DiskException {
         for (Registry.Entry<DiskFilter> each : present.all()) {
-            boolean isThere =
-                    specs.stream().anyMatch(spec -> spec.type().equals(each.name()));
+            boolean isThere = specs.stream().anyMatch(spec -> spec.type().equals(each.name()));
             String text = isThere ? null : each.service().impliedBy(disk);
             if (text != null) {
                 specs.add(0, FilterSpec.parse(text));

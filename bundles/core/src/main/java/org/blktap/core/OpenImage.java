@@ -82,7 +82,8 @@ record OpenImage(TapSpec spec, VirtualDisk disk, OpenContext context) {
         return new Rebase(change.overlay(), backing, String.join(":", overlay.backingTypes()));
     }
 
-    private int depth(TapSpec overlay) throws DiskException {
+    /** The place of an image in the chain. @throws DiskException BAD_OPTION if it is not of the chain */
+    int depth(TapSpec overlay) throws DiskException {
         try (PinnedFile file = PinnedFile.of(FileNames.path(overlay.path()))) {
             int depth = 0;
             for (OpenContext each = context; each != null; each = each.below()) {

@@ -148,6 +148,19 @@ final class ChainDriver implements DiskDriver {
     }
 
     @Override
+    public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        watcher.at("resize", name(path));
+        try (IoFile file = context.openFile(Path.of(path))) {
+            Properties properties = read(file);
+            properties.setProperty("size", Long.toString(sizeBytes));
+            file.writeFully(bytes(properties), 0);
+        } catch (IOException e) {
+            throw DiskException.io(path, "resize", e);
+        }
+        watcher.at("resized", name(path));
+    }
+
+    @Override
     public boolean recordsBackingState() {
         return !early;
     }

@@ -171,6 +171,12 @@ final class CoreKit implements AutoCloseable {
         }
 
         CompletableFuture<Integer> send(Operation operation) {
+            // no driver of these tests looks at the data
+            return operation == Operation.FLUSH ? send(operation, 0, 0, 0) : send(operation, 4096, 4096, 4096);
+        }
+
+        /** @param address of the data of a READ or WRITE */
+        CompletableFuture<Integer> send(Operation operation, long offset, int length, long address) {
             CompletableFuture<Integer> ended = new CompletableFuture<>();
             context.loop().execute(() -> {
                 Request request = context.port()
@@ -180,12 +186,10 @@ final class CoreKit implements AutoCloseable {
                                     ended.complete(r.error());
                                 },
                                 1);
-                boolean flush = operation == Operation.FLUSH;
-                if (!flush) {
-                    // no driver of these tests looks at the data
-                    request.data().add(4096, 4096);
+                if (operation != Operation.FLUSH) {
+                    request.data().add(address, length);
                 }
-                waiting.add(request.set(operation, 0, flush ? 0 : 4096, 0));
+                waiting.add(request.set(operation, offset, length, 0));
                 resumed();
             });
             return ended;

@@ -56,6 +56,7 @@ class DiskSwitchTest {
     private static final class Opener implements DiskFilter {
         volatile boolean leaks;
         volatile boolean refusesDetach;
+        volatile boolean refusesSwitch;
         volatile boolean throwsInOpen;
         volatile FilterContext context;
         volatile VirtualDisk disk;
@@ -78,6 +79,13 @@ class DiskSwitchTest {
                         throw new DiskException(Reason.BUSY, "a job is running; --force cancels it");
                     }
                     super.checkDetach();
+                }
+
+                @Override
+                public void beforeSwitch() throws DiskException {
+                    if (refusesSwitch) {
+                        throw new DiskException(Reason.BUSY, "the target is not equal");
+                    }
                 }
 
                 @Override
@@ -286,6 +294,18 @@ class DiskSwitchTest {
     }
 
     @Test
+    void aFilterThatHasNotMadeTheOtherImageEqualRefusesTheSwitch() throws Exception {
+        attach("a", "top", "opener,path=" + images.resolve("copy"), "first");
+        opener.refusesSwitch = true;
+        refused(Reason.BUSY, () -> kit.manager.switchImage("a", toCopy()));
+        assertWritesTo("top");
+        assertEquals(2, kit.manager.status("a").filters().size());
+        opener.refusesSwitch = false;
+        kit.manager.switchImage("a", toCopy());
+        assertWritesTo("copy");
+    }
+
+    @Test
     void anOverlayGetsAnotherBackingImage() throws Exception {
         attach("a", "top");
         kit.manager.switchImage("a", overMid());
@@ -437,6 +457,80 @@ class DiskSwitchTest {
                     backing("top").equals("base") ? "chain" : "chain:chain",
                     kit.manager.status("a").options().get("backing-type"),
                     step);
+            assertWritesTo("top");
+        }
+    }
+
+    // ---- a larger backing image
+
+    private long size(String image) throws IOException {
+        java.util.Properties properties = new java.util.Properties();
+        properties.load(
+                new java.io.StringReader(Files.readString(images.resolve(image)).replace("\0", "")));
+        return Long.parseLong(properties.getProperty("size"));
+    }
+
+    private void grow() throws DiskException {
+        kit.manager.growBacking("a", spec("base"), Map.of(), 2 * SIZE);
+    }
+
+    @Test
+    void aBackingImageBecomesLargerAndTheDiskDoesNot() throws Exception {
+        attach("a", "top", "first");
+        refused(Reason.BAD_OPTION, () -> kit.manager.growBacking("a", spec("copy"), Map.of(), 2 * SIZE));
+        assertEquals(0, kit.manager.stats("a").parks());
+        grow();
+        assertEquals(2 * SIZE, size("base"));
+        assertEquals(SIZE, kit.manager.status("a").sizeBytes());
+        assertWritesTo("top");
+        driver.make(images.resolve("second"), SIZE, images.resolve("base"));
+        attach("b", "second");
+        refused(Reason.BUSY, () -> kit.manager.growBacking("a", spec("base"), Map.of(), 3 * SIZE));
+        assertWritesTo("top");
+        assertEquals(2 * SIZE, size("base"));
+    }
+
+    @Test
+    void aFailureWhileABackingImageGrowsLeavesTheDiskAsItWas() throws Exception {
+        boolean reached = true;
+        for (int i = 0; reached; i++) {
+            again();
+            AtomicInteger left = new AtomicInteger(i);
+            driver.watcher = (step, name) -> {
+                if (left.getAndDecrement() == 0) {
+                    throw new DiskException(Reason.NO_SPACE, "meant to fail at " + step + " " + name);
+                }
+            };
+            try {
+                grow();
+            } catch (DiskException e) {
+                assertTrue(e.getMessage().contains("meant to fail"), e.getMessage());
+            }
+            reached = left.get() < 0;
+            driver.watcher = (step, name) -> {};
+            if (kit.manager.status("a").state() == State.PARKED) {
+                kit.manager.resume("a");
+            }
+            assertWritesTo("top");
+            assertEquals(2, kit.manager.status("a").filters().size());
+        }
+    }
+
+    @Test
+    void aKillWhileABackingImageGrowsLeavesADiskThatOpens() throws Exception {
+        again();
+        Cuts cuts = new Cuts(home, temporary);
+        driver.watcher = (step, name) -> cuts.take(step + " " + name);
+        kit.whenResumed = id -> cuts.take("resumed");
+        grow();
+        driver.watcher = (step, name) -> {};
+        kit.whenResumed = id -> {};
+        for (String step : cuts.steps()) {
+            kit.close();
+            cuts.restore(step);
+            startDaemon();
+            kit.await("a", State.RUNNING);
+            assertTrue(!step.endsWith("resumed") || size("base") == 2 * SIZE, step);
             assertWritesTo("top");
         }
     }

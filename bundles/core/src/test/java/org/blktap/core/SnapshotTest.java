@@ -211,6 +211,20 @@ class SnapshotTest {
     }
 
     @Test
+    void aSnapshotIsRefusedWhileAFilterIsAtWorkOnTheImage() throws Exception {
+        attach("a", Map.of(), "first");
+        attach("b", Map.of());
+        filter.working = true;
+        refused(Reason.BUSY, this::snapshot);
+        assertEquals(0, kit.manager.stats("a").parks());
+        assertEquals(0, kit.manager.stats("b").parks());
+        assertFalse(assertAllOrNone("at work"));
+        filter.working = false;
+        snapshot();
+        assertTrue(assertAllOrNone("taken"));
+    }
+
+    @Test
     void aDiskThatCannotBeFlushedKeepsItsImage() throws Exception {
         attach("a", Map.of());
         attach("b", Map.of());

@@ -22,6 +22,8 @@ final class TestFilter implements DiskFilter {
     volatile boolean throwing;
     /** Requests are held until the core wants them to end. */
     volatile boolean holding;
+    /** It is at work on the image. */
+    volatile boolean working;
 
     volatile int open;
     /** What was requested, by operation and number. */
@@ -85,6 +87,14 @@ final class TestFilter implements DiskFilter {
             } else {
                 below().submit(request);
             }
+        }
+
+        @Override
+        public void checkDetach() throws DiskException {
+            if (working) {
+                throw new DiskException(DiskException.Reason.BUSY, "meant to be at work");
+            }
+            super.checkDetach();
         }
 
         @Override

@@ -16,11 +16,12 @@ import org.blktap.api.disk.Options;
  */
 public final class Job {
     /** Pieces that are copied at once while the VM has requests in flight, unless it is set. */
-    private final Object writing = new Object();
-
     private static final int SHARE = 2;
 
     private static final int MOST_SHARE = 16;
+
+    /** Held while the record is written: not the job's own lock, which loops take. */
+    private final Object writing = new Object();
 
     private final JobFiles files;
     private final String id;
@@ -97,7 +98,6 @@ public final class Job {
     }
 
     void write() throws DiskException {
-        // not the job's own lock: loops ask it
         synchronized (writing) {
             files.write(id, record());
         }

@@ -17,7 +17,7 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.linux.WholeFile;
 
 /** The records of jobs, one file each: complete under its name or not there, also after a power cut. */
-final class JobFiles {
+class JobFiles {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
     private static final String SUFFIX = ".job";
 
@@ -25,6 +25,10 @@ final class JobFiles {
 
     JobFiles(Path directory) {
         this.directory = directory;
+    }
+
+    Path directory() {
+        return directory;
     }
 
     void write(String id, Properties record) throws DiskException {

@@ -32,8 +32,12 @@ public final class JobTable {
 
     /** A table whose records are in a directory. */
     public JobTable(Path directory) {
-        this.directory = directory;
-        files = new JobFiles(directory);
+        this(new JobFiles(directory));
+    }
+
+    JobTable(JobFiles files) {
+        this.files = files;
+        directory = files.directory();
         for (Job each : files.readAll()) {
             if (each.id().matches("[0-9]{1,18}")) {
                 jobs.put(Long.parseLong(each.id()), each);

@@ -222,6 +222,11 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public Duration growBacking(String id, TapSpec image, Map<String, String> options, long sizeBytes) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
     public Duration switchImage(String id, ImageSwitch to) {
         throw new UnsupportedOperationException();
     }

@@ -176,6 +176,19 @@ public interface Attachments {
     }
 
     /**
+     * Makes a backing image of a running disk larger, in one pause: requests wait, the disk is flushed and closed, the
+     * image is made larger, and the disk is opened again. It keeps its own size. If it fails, or the daemon is killed
+     * meanwhile, the image has the old size or the new one.
+     *
+     * @param image of the disk's chain
+     * @param options of the image's driver
+     * @return how long requests waited
+     * @throws DiskException NOT_FOUND; BUSY if the disk is not running, its requests do not end, or another attachment
+     *     has the image open; BAD_OPTION if the image is not of the chain; and what its driver throws
+     */
+    Duration growBacking(String id, TapSpec image, Map<String, String> options, long sizeBytes) throws DiskException;
+
+    /**
      * Changes the medium of a drive while its VM uses it: an attachment that is read-only. The VM sees the size of the
      * new one. If it cannot be opened, the drive keeps what it has. {@code tap:empty:NAME} is no medium: requests fail
      * with ENOMEDIUM, and the size is 0.

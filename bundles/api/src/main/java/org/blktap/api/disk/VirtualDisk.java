@@ -61,8 +61,8 @@ public interface VirtualDisk extends AutoCloseable {
     }
 
     /**
-     * The dirty bitmaps that the image stores; null if it stores none, or is not open for writing. The same object until
-     * the close.
+     * The dirty bitmaps that the image stores; null if it stores none, or is not open for writing. The same object
+     * until the close.
      */
     default StoredBitmaps storedBitmaps() {
         return null;

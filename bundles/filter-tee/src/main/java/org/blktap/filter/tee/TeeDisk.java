@@ -5,11 +5,18 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.IoLoop;
 import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.api.filter.Substitute;
 import org.blktap.api.filter.WriteCopies;
@@ -22,13 +29,18 @@ import org.blktap.api.memory.Segments;
 final class TeeDisk extends PassThroughDisk {
     private static final Logger LOG = System.getLogger("org.blktap.filter.tee");
 
+    /** A removal of the filter that takes longer is refused. */
+    private static final long FLUSH_SECONDS = 5;
+
     private final String id;
+    private final IoLoop loop;
     private final VirtualDisk second;
     private final TapSpec spec;
     private final Runnable complete;
     private final ArrayDeque<Pair> free = new ArrayDeque<>();
     /** Writes that wait for memory. */
     private final ArrayDeque<Pair> waiting = new ArrayDeque<>();
+
     private boolean writingWaiting;
     /** Null if the second disk is. */
     private final WriteCopies copies;
@@ -36,6 +48,8 @@ final class TeeDisk extends PassThroughDisk {
     private volatile String lost;
 
     private volatile long writes;
+    /** Whether the second disk is being flushed before the filter goes. */
+    private boolean flushing;
 
     /**
      * @param second null if it is lost already
@@ -45,6 +59,7 @@ final class TeeDisk extends PassThroughDisk {
      */
     TeeDisk(
             String id,
+            IoLoop loop,
             VirtualDisk below,
             VirtualDisk second,
             TapSpec spec,
@@ -53,6 +68,7 @@ final class TeeDisk extends PassThroughDisk {
             WriteCopies copies) {
         super(below);
         this.id = id;
+        this.loop = loop;
         this.second = second;
         this.spec = spec;
         this.lost = lost;
@@ -192,6 +208,47 @@ final class TeeDisk extends PassThroughDisk {
             free.push(this);
             ended.complete(error);
         }
+    }
+
+    /** {@inheritDoc} What the second disk has is on its device then. An error of it does not keep the filter. */
+    @Override
+    public void beforeRemoval() throws DiskException {
+        super.beforeRemoval();
+        CompletableFuture<Void> flushed = new CompletableFuture<>();
+        loop.execute(() -> flushSecond(flushed));
+        try {
+            flushed.get(FLUSH_SECONDS, TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            throw new DiskException(Reason.BUSY, id + ": the second disk " + spec + " takes too long to flush", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new DiskException(Reason.BUSY, id + ": interrupted while the second disk was flushed", e);
+        } catch (ExecutionException e) {
+            throw new DiskException(Reason.IO, id + ": " + spec + ": " + e.getCause(), e);
+        }
+    }
+
+    private void flushSecond(CompletableFuture<Void> flushed) {
+        if (lost != null) {
+            flushed.complete(null);
+            return;
+        }
+        flushing = true;
+        Request flush = new Request(
+                ended -> {
+                    flushing = false;
+                    if (ended.error() != 0) {
+                        lose(Operation.FLUSH, ended.error());
+                    }
+                    flushed.complete(null);
+                },
+                0);
+        second.submit(flush.set(Operation.FLUSH, 0, 0, 0));
+    }
+
+    @Override
+    public boolean busy() {
+        return flushing || super.busy();
     }
 
     @Override

@@ -66,7 +66,7 @@ public final class TeeFilter implements DiskFilter {
         // present from here on, until the second disk is closed with every write
         Path open = directories.data().resolve(TYPE).resolve(context.id());
         if (key.equals(read(open))) {
-            return lost(below, second, "it has missed writes, or the daemon was killed");
+            return lost(context, below, second, "it has missed writes, or the daemon was killed");
         }
         write(open, key);
         VirtualDisk other;
@@ -75,16 +75,17 @@ public final class TeeFilter implements DiskFilter {
         } catch (DiskException e) {
             // the VM goes on without it
             LOG.log(Level.WARNING, context.id() + ": nothing is written to the second disk: " + e.getMessage());
-            return lost(below, second, e.getMessage());
+            return lost(context, below, second, e.getMessage());
         }
         String unfit = unfit(below, other);
         if (unfit != null) {
             context.loop().execute(other::close);
             LOG.log(Level.WARNING, context.id() + ": nothing is written to the second disk " + second + ": " + unfit);
-            return lost(below, second, unfit);
+            return lost(context, below, second, unfit);
         }
         return new TeeDisk(
                 context.id(),
+                context.loop(),
                 below,
                 other,
                 second,
@@ -93,8 +94,8 @@ public final class TeeFilter implements DiskFilter {
                 new WriteCopies(context.memory(), MOST_COPIES));
     }
 
-    private static TeeDisk lost(VirtualDisk below, TapSpec second, String why) {
-        return new TeeDisk("", below, null, second, why, () -> {}, null);
+    private static TeeDisk lost(FilterContext context, VirtualDisk below, TapSpec second, String why) {
+        return new TeeDisk(context.id(), context.loop(), below, null, second, why, () -> {}, null);
     }
 
     private static String unfit(VirtualDisk below, VirtualDisk other) {

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
@@ -150,6 +151,7 @@ class TeeFilterTest {
             }
             TeeDisk disk = new TeeDisk(
                     "a",
+                    loop,
                     below,
                     second,
                     TapSpec.parse("tap:ram:b"),
@@ -172,10 +174,7 @@ class TeeFilterTest {
             for (MemoryPort each : List.of(below, second)) {
                 for (int offset : new int[] {0, 6 * piece}) {
                     assertEquals(
-                            -1,
-                            each.content
-                                    .bytes(offset, 5 * piece - 512)
-                                    .mismatch(large.bytes(0, 5 * piece - 512)));
+                            -1, each.content.bytes(offset, 5 * piece - 512).mismatch(large.bytes(0, 5 * piece - 512)));
                 }
                 assertTrue(each.seen.stream().allMatch(part -> part.length() <= 2 * piece));
             }
@@ -188,6 +187,7 @@ class TeeFilterTest {
         try (NativeBuffer large = memory.allocate(4 * WriteCopies.PIECE)) {
             TeeDisk disk = new TeeDisk(
                     "a",
+                    loop,
                     below,
                     second,
                     TapSpec.parse("tap:ram:b"),
@@ -263,5 +263,45 @@ class TeeFilterTest {
         second = there;
         assertThrows(DiskException.class, () -> open("../x"));
         assertThrows(DiskException.class, () -> filter.open(below, TestFilterContext.of("a", loop, memory)));
+    }
+
+    /** Calls it as a control thread does, which waits for the loop. */
+    private void beforeRemoval(PassThroughDisk disk) throws Exception {
+        Thread control = new Thread(() -> {
+            try {
+                disk.beforeRemoval();
+            } catch (DiskException e) {
+                throw new AssertionError(e);
+            }
+        });
+        control.start();
+        while (control.isAlive()) {
+            if (control.getState() == Thread.State.TIMED_WAITING) {
+                loop.pass(1, TimeUnit.MILLISECONDS);
+            }
+            Thread.sleep(1);
+        }
+    }
+
+    @Test
+    void theSecondIsFlushedBeforeTheFilterGoes() throws Exception {
+        PassThroughDisk disk = open("1");
+        write(disk, 7, 0);
+        beforeRemoval(disk);
+        assertEquals(List.of("WRITE 0 4096 0", "FLUSH 0 0 0"), seen(second));
+        disk.close();
+        assertEquals(List.of(), Files.list(directory.resolve("tee")).toList());
+
+        second = new MemoryPort(memory.allocate(SIZE));
+        PassThroughDisk other = open("2");
+        write(other, 7, 0);
+        second.fails = request -> Errno.EIO;
+        beforeRemoval(other);
+        assertTrue(other.stats().get("failed").toString().startsWith("FLUSH failed"), other.stats()::toString);
+        other.close();
+        assertEquals(1, Files.list(directory.resolve("tee")).count(), "it is on record that the second lacks writes");
+        second = null;
+        beforeRemoval(open("3"));
+        second = new MemoryPort(memory.allocate(SIZE));
     }
 }

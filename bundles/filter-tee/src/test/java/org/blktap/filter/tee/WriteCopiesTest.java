@@ -57,9 +57,7 @@ class WriteCopiesTest {
             Segments data = new Segments(1);
             data.add(guest.address(), 8 * PIECE);
             assertTrue(copies.take(data, 0, 8L * PIECE, all));
-            assertThrows(
-                    IllegalArgumentException.class,
-                    () -> copies.take(data, 0, 8L * PIECE + 1, new Segments(1)));
+            assertThrows(IllegalArgumentException.class, () -> copies.take(data, 0, 8L * PIECE + 1, new Segments(1)));
         }
     }
 

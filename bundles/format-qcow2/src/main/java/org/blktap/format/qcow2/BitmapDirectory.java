@@ -70,9 +70,27 @@ record BitmapDirectory(long offset, int bytes, List<BitmapEntry> entries) {
         long count = Integer.toUnsignedLong(e.getInt(AT_COUNT));
         long bytes = e.getLong(AT_DIRECTORY_BYTES);
         long offset = e.getLong(AT_DIRECTORY);
-        check(file, "number of bitmaps", header.length(), count, count >= 1 && count <= MAX_BITMAPS, "1 to " + MAX_BITMAPS);
-        check(file, "reserved field of the bitmaps extension", header.length(), e.getInt(AT_RESERVED), e.getInt(AT_RESERVED) == 0, "0");
-        check(file, "size of the bitmap directory", header.length(), bytes, bytes >= 0 && bytes <= MAX_BYTES, "at most " + MAX_BYTES);
+        check(
+                file,
+                "number of bitmaps",
+                header.length(),
+                count,
+                count >= 1 && count <= MAX_BITMAPS,
+                "1 to " + MAX_BITMAPS);
+        check(
+                file,
+                "reserved field of the bitmaps extension",
+                header.length(),
+                e.getInt(AT_RESERVED),
+                e.getInt(AT_RESERVED) == 0,
+                "0");
+        check(
+                file,
+                "size of the bitmap directory",
+                header.length(),
+                bytes,
+                bytes >= 0 && bytes <= MAX_BYTES,
+                "at most " + MAX_BYTES);
         check(
                 file,
                 "offset of the bitmap directory",
@@ -118,8 +136,20 @@ record BitmapDirectory(long offset, int bytes, List<BitmapEntry> entries) {
             int name = fits ? Short.toUnsignedInt(all.getShort(at + BitmapEntry.AT_NAME_BYTES)) : 0;
             // neither sum overflows: extra has 32 bits
             long end = Alignment.up(at + BitmapEntry.FIXED + extra + name, Long.BYTES);
-            check(file, which, offset + at, end, fits && end <= all.limit(), "an entry that ends in the directory of " + all.limit() + " bytes");
-            check(file, which + ", size of its name", offset + at + BitmapEntry.AT_NAME_BYTES, name, name >= 1 && name <= BitmapEntry.MAX_NAME, "1 to " + BitmapEntry.MAX_NAME);
+            check(
+                    file,
+                    which,
+                    offset + at,
+                    end,
+                    fits && end <= all.limit(),
+                    "an entry that ends in the directory of " + all.limit() + " bytes");
+            check(
+                    file,
+                    which + ", size of its name",
+                    offset + at + BitmapEntry.AT_NAME_BYTES,
+                    name,
+                    name >= 1 && name <= BitmapEntry.MAX_NAME,
+                    "1 to " + BitmapEntry.MAX_NAME);
             byte[] extraBytes = new byte[(int) extra];
             all.get(at + BitmapEntry.FIXED, extraBytes);
             BitmapEntry entry = new BitmapEntry(
@@ -131,8 +161,20 @@ record BitmapDirectory(long offset, int bytes, List<BitmapEntry> entries) {
                     Byte.toUnsignedInt(all.get(at + BitmapEntry.AT_GRANULARITY)),
                     extraBytes,
                     FileNames.text(all.slice(at + BitmapEntry.FIXED + (int) extra, name)));
-            check(file, which + ", flags", offset + at + BitmapEntry.AT_FLAGS, String.format("0x%x", entry.flags()), (entry.flags() & ~BitmapEntry.KNOWN_FLAGS) == 0, "only bits 0 to 2");
-            check(file, which + ", name", offset + at + BitmapEntry.FIXED + extra, entry.name(), names.add(entry.name()), "a name that no other bitmap has");
+            check(
+                    file,
+                    which + ", flags",
+                    offset + at + BitmapEntry.AT_FLAGS,
+                    String.format("0x%x", entry.flags()),
+                    (entry.flags() & ~BitmapEntry.KNOWN_FLAGS) == 0,
+                    "only bits 0 to 2");
+            check(
+                    file,
+                    which + ", name",
+                    offset + at + BitmapEntry.FIXED + extra,
+                    entry.name(),
+                    names.add(entry.name()),
+                    "a name that no other bitmap has");
             entries.add(entry);
             at = (int) end;
         }
@@ -154,7 +196,13 @@ record BitmapDirectory(long offset, int bytes, List<BitmapEntry> entries) {
      */
     static void checkUsable(BitmapEntry entry, Qcow2Header header, IoFile file) throws DiskException {
         String which = "bitmap " + entry.name();
-        check(file, which + ", type", entry.at() + BitmapEntry.AT_TYPE, entry.type(), entry.type() == BitmapEntry.DIRTY_TRACKING, "1 (dirty tracking)");
+        check(
+                file,
+                which + ", type",
+                entry.at() + BitmapEntry.AT_TYPE,
+                entry.type(),
+                entry.type() == BitmapEntry.DIRTY_TRACKING,
+                "1 (dirty tracking)");
         check(
                 file,
                 which + ", granularity",

@@ -79,7 +79,8 @@ final class BitmapWriter {
     private byte[] directory(List<BitmapEntry> kept, List<Placed> placed) throws DiskException, IOException {
         List<BitmapEntry> entries = new ArrayList<>(kept);
         for (Placed each : placed) {
-            int flags = (each.source.recording() ? BitmapEntry.AUTO : 0) | (each.source.stale() ? BitmapEntry.IN_USE : 0);
+            int flags =
+                    (each.source.recording() ? BitmapEntry.AUTO : 0) | (each.source.stale() ? BitmapEntry.IN_USE : 0);
             BitmapEntry replaced = before.find(each.source.name());
             boolean hasExtra = replaced != null && replaced.extra().length > 0;
             // its place is known later

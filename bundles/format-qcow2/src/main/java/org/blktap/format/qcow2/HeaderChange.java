@@ -57,7 +57,8 @@ final class HeaderChange {
     }
 
     /**
-     * Gives the image another backing file, or none. Without one, a format that cannot be removed stays, and is ignored.
+     * Gives the image another backing file, or none. Without one, a format that cannot be removed stays, and is
+     * ignored.
      *
      * @param name as the image gets it, or null for none
      * @param format QEMU's name of its format, or null with it
@@ -158,7 +159,8 @@ final class HeaderChange {
     }
 
     /**
-     * Changes one extension where it is, in the first sector; one that must go stays. Returns the end of the extensions.
+     * Changes one extension where it is, in the first sector; one that must go stays. Returns the end of the
+     * extensions.
      *
      * @param what it is for
      */

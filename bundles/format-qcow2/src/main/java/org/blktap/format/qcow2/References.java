@@ -273,7 +273,9 @@ final class References {
     /** The bitmaps extension and the directory that it points at; qcow2.txt, "Bitmaps". */
     private void bitmaps() throws DiskException, IOException {
         byte[] extension = header.extensions().get(Qcow2Header.EXT_BITMAPS);
-        if (extension == null || extension.length < BitmapDirectory.EXTENSION_BYTES || (header.autoclear() & Qcow2Header.BITMAPS) == 0) {
+        if (extension == null
+                || extension.length < BitmapDirectory.EXTENSION_BYTES
+                || (header.autoclear() & Qcow2Header.BITMAPS) == 0) {
             return;
         }
         ByteBuffer e = ByteBuffer.wrap(extension);
@@ -297,7 +299,8 @@ final class References {
         for (long at = 0; at + BitmapEntry.FIXED <= directoryBytes; ) {
             Interruption.check(file.path());
             file.readFully(entry.clear(), directory + at);
-            long tableBytes = Integer.toUnsignedLong(entry.getInt(BitmapEntry.AT_TABLE_ENTRIES)) * BitmapEntry.TABLE_ENTRY_BYTES;
+            long tableBytes =
+                    Integer.toUnsignedLong(entry.getInt(BitmapEntry.AT_TABLE_ENTRIES)) * BitmapEntry.TABLE_ENTRY_BYTES;
             int name = Short.toUnsignedInt(entry.getShort(BitmapEntry.AT_NAME_BYTES));
             long extra = Integer.toUnsignedLong(entry.getInt(BitmapEntry.AT_EXTRA_BYTES));
             tables += tableBytes;

@@ -161,7 +161,9 @@ class Qcow2BitmapsTest {
             assertEquals(
                     new StoredBitmap("daily", 512, State.RECORDING, true),
                     stored.list().get(0));
-            assertEquals(new StoredBitmap("bad", 512, State.STALE, true), stored.list().get(4));
+            assertEquals(
+                    new StoredBitmap("bad", 512, State.STALE, true),
+                    stored.list().get(4));
             for (Bits each : List.of(daily, all, none, some)) {
                 assertEquals(each.bits, read(stored, each.name));
             }
@@ -322,7 +324,11 @@ class Qcow2BitmapsTest {
             case HUGE -> patch(at + BitmapDirectory.AT_DIRECTORY_BYTES, 8, 1L << 60);
             case SHORTER -> patch(at + BitmapDirectory.AT_DIRECTORY_BYTES, 8, length - 8);
             case LONGER -> patch(at + BitmapDirectory.AT_DIRECTORY_BYTES, 8, length + 8);
-            case ON_THE_L1_TABLE -> patch(at + BitmapDirectory.AT_DIRECTORY, 8, Qcow2Header.read(file()).l1Offset());
+            case ON_THE_L1_TABLE ->
+                patch(
+                        at + BitmapDirectory.AT_DIRECTORY,
+                        8,
+                        Qcow2Header.read(file()).l1Offset());
             case NEGATIVE -> patch(at + BitmapDirectory.AT_DIRECTORY_BYTES, 8, -1);
             case NO_BITMAPS -> patch(at, 4, 0);
             case MANY_BITMAPS -> patch(at, 4, 65536);
@@ -466,7 +472,8 @@ class Qcow2BitmapsTest {
         for (int moment = begin; moment <= end; moment++) {
             for (int tries = 0; tries < 3; tries++) {
                 boolean power = tries > 0;
-                byte[] image = power ? sim.afterPowerLoss(moment, new Random(seed * 100 + tries)) : sim.afterKill(moment);
+                byte[] image =
+                        power ? sim.afterPowerLoss(moment, new Random(seed * 100 + tries)) : sim.afterKill(moment);
                 SimContext after = new SimContext(new SimLoop(new Random(1)), false, Map.of());
                 after.put(IMAGE, image);
                 String when = "moment " + moment + " of " + begin + " to " + end;

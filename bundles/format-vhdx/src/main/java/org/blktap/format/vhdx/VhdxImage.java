@@ -17,7 +17,12 @@ import org.blktap.api.memory.Alignment;
  * @param replayed how many changes the log had that was replayed; -1 without a log
  */
 record VhdxImage(
-        IoFile file, HeaderSection headers, Regions regions, VhdxMetadata metadata, BlockAllocationTable bat, int replayed)
+        IoFile file,
+        HeaderSection headers,
+        Regions regions,
+        VhdxMetadata metadata,
+        BlockAllocationTable bat,
+        int replayed)
         implements AutoCloseable {
     /** A file with the changes of its log. */
     private record Replayed(IoFile file, int changes) {}

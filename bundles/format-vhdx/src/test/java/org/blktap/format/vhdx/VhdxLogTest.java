@@ -338,7 +338,8 @@ class VhdxLogTest extends VhdxTest {
         assertNotEquals(guid, closed.current().dataWriteGuid().toString());
         assertFalse(closed.current().hasLog());
         context.put(IMAGE, killed);
-        assertTrue(HeaderSection.read(context.files.get(Path.of(IMAGE))).current().hasLog());
+        assertTrue(
+                HeaderSection.read(context.files.get(Path.of(IMAGE))).current().hasLog());
         disk = driver.open(IMAGE, context.forReading());
         assertEquals(1, read(disk, 0));
         assertEquals(null, disk.info().details().get("log"));
@@ -369,7 +370,8 @@ class VhdxLogTest extends VhdxTest {
         int end = loop.moment();
         for (int point = begin; point < end; point += 1 + random.nextInt(9)) {
             SimFile crashed = context.put(IMAGE, file.afterPowerLoss(point, random));
-            LogContents contents = LogReader.read(crashed, HeaderSection.read(crashed).current());
+            LogContents contents =
+                    LogReader.read(crashed, HeaderSection.read(crashed).current());
             ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);
             try (ReplayedFile replayed =
                     new ReplayedFile(crashed, contents, new VhdxLogMemory(MIB).take(MIB, IMAGE), loop)) {

@@ -10,6 +10,7 @@ import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.api.settings.Directories;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /** {@code --filter bitmap,names=daily}: records in bitmaps what is written. */
@@ -29,15 +30,17 @@ public final class BitmapFilter implements DiskFilter {
         this.store = store;
     }
 
+    /** The disks are closed. */
+    @Deactivate
+    void deactivate() {
+        store.close();
+    }
+
     @Override
     public PassThroughDisk open(VirtualDisk below, FilterContext context) throws DiskException {
         BitmapSettings settings = BitmapSettings.of(context.options());
-        List<TrackedBitmap> bitmaps =
-                store.openForDisk(
-                        context.id(),
-                        settings,
-                        below.info().sizeBytes(),
-                        ImageBitmaps.of(context.id(), below));
+        List<TrackedBitmap> bitmaps = store.openForDisk(
+                context.id(), settings, below.info().sizeBytes(), ImageBitmaps.of(context.id(), below));
         return new BitmappedDisk(below, context.loop(), store, bitmaps, settings);
     }
 

@@ -9,8 +9,16 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -21,17 +29,44 @@ import org.blktap.api.disk.DiskException.Reason;
  */
 final class BitmapStore {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
+    private static final int CLOSE_SECONDS = 30;
 
     private final Path directory;
     private final Map<Path, TrackedBitmap> held = new HashMap<>();
+    /** Those that are being written to the device: nobody opens them until that has ended. */
+    private final Set<Path> closing = new HashSet<>();
+    /** Ends uses for those that must not wait. */
+    private final ExecutorService releasing =
+            new ThreadPoolExecutor(0, 1, 1, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
+                Thread thread = new Thread(task, "blktap-bitmaps");
+                thread.setDaemon(true);
+                return thread;
+            });
 
     BitmapStore(Path directory) {
         this.directory = directory;
     }
 
+    /** Waits until all uses have ended that were given to {@link #releaseSoon} before. */
+    void awaitReleases() throws InterruptedException, ExecutionException {
+        releasing.submit(() -> {}).get();
+    }
+
+    /** Waits, within a limit, until all uses have ended that were given to {@link #releaseSoon}; then takes no more. */
+    void close() {
+        releasing.shutdown();
+        try {
+            if (!releasing.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+                LOG.log(Level.WARNING, "bitmaps are still being written; after a power loss they will be stale");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
     /** Opens all bitmaps of a disk. Files of the attachment that are none of these are deleted. */
-    synchronized List<TrackedBitmap> openForDisk(
-            String id, BitmapSettings settings, long diskBytes, ImageBitmaps image) throws DiskException {
+    synchronized List<TrackedBitmap> openForDisk(String id, BitmapSettings settings, long diskBytes, ImageBitmaps image)
+            throws DiskException {
         prepare(id);
         List<TrackedBitmap> all = new ArrayList<>();
         boolean done = false;
@@ -58,6 +93,7 @@ final class BitmapStore {
 
     /** Opens one that is there. */
     synchronized TrackedBitmap open(String id, String name, String key) throws DiskException {
+        awaitClosed(id);
         Path file = file(id, name);
         TrackedBitmap found = held.get(file);
         return hold(found != null ? found : TrackedBitmap.open(id, name, file, key));
@@ -81,24 +117,66 @@ final class BitmapStore {
         return bitmap;
     }
 
-    /** Ends one use of a bitmap. */
-    synchronized void release(TrackedBitmap bitmap) {
-        if (--bitmap.holders > 0) {
-            return;
+    /** Ends one use of a bitmap, on a thread of its own: a loop does not wait for a device. */
+    void releaseSoon(TrackedBitmap bitmap) {
+        try {
+            releasing.execute(() -> release(bitmap));
+        } catch (RejectedExecutionException e) {
+            // the bundle has stopped
+            release(bitmap);
         }
-        if (!held.remove(file(bitmap.id(), bitmap.name()), bitmap)) {
-            // another has taken its place, and its files
-            bitmap.doomed = false;
+    }
+
+    /** Ends one use of a bitmap. If it was the last, the files are written to the device. */
+    void release(TrackedBitmap bitmap) {
+        Path file = file(bitmap.id(), bitmap.name());
+        boolean own;
+        synchronized (this) {
+            if (--bitmap.holders > 0) {
+                return;
+            }
+            own = held.remove(file, bitmap);
+            if (own) {
+                closing.add(file);
+            } else {
+                // another has taken its place, and its files
+                bitmap.doomed = false;
+            }
         }
         try {
             bitmap.close();
         } catch (DiskException e) {
             LOG.log(Level.WARNING, e.getMessage());
+        } finally {
+            if (own) {
+                closed(file);
+            }
+        }
+    }
+
+    private synchronized void closed(Path file) {
+        closing.remove(file);
+        notifyAll();
+    }
+
+    /** Waits until no bitmap of an attachment is being written to the device. */
+    private synchronized void awaitClosed(String id) {
+        boolean interrupted = false;
+        while (closing.stream().anyMatch(each -> each.startsWith(directory.resolve(id)))) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 
     /** Deletes the files of a bitmap that nobody uses; else when the last use ends. */
     synchronized void remove(String id, String name) throws DiskException {
+        awaitClosed(id);
         TrackedBitmap used = held.get(file(id, name));
         if (used != null) {
             used.doomed = true;
@@ -129,6 +207,7 @@ final class BitmapStore {
         try {
             for (Path each : entries(directory)) {
                 String id = each.getFileName().toString();
+                awaitClosed(id);
                 if (!attached.test(id) && held.keySet().stream().noneMatch(file -> file.startsWith(each))) {
                     for (Path file : entries(each)) {
                         TrackedBitmap.remove(file);
@@ -142,6 +221,7 @@ final class BitmapStore {
     }
 
     private void prepare(String id) throws DiskException {
+        awaitClosed(id);
         if (!id.matches("[A-Za-z0-9_][A-Za-z0-9._-]*")) {
             throw new DiskException(Reason.UNSUPPORTED, "'" + id + "' is no attachment, and only those have bitmaps");
         }

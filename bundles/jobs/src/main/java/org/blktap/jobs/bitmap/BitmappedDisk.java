@@ -130,7 +130,7 @@ final class BitmappedDisk extends PassThroughDisk {
         } finally {
             for (TrackedBitmap each : bitmaps) {
                 each.end();
-                store.release(each);
+                store.releaseSoon(each);
             }
         }
     }

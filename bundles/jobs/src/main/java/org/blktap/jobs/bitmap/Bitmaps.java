@@ -1,5 +1,7 @@
 package org.blktap.jobs.bitmap;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +26,11 @@ import org.osgi.service.component.annotations.Reference;
 public final class Bitmaps {
     /** Owner of the bits while they are cleared; no job is called so. */
     static final String CLEARING = "(clear)";
+
+    /** The option of a filter that uses the bits while it is there. */
+    private static final String OWNER = "name";
+
+    private static final Logger LOG = System.getLogger("org.blktap.jobs");
 
     private final BitmapStore store;
     private final Attachments attachments;
@@ -174,6 +181,7 @@ public final class Bitmaps {
             TrackedBitmap bitmap = store.open(id, name, recorded.key());
             boolean done = false;
             try {
+                takeBack(bitmap);
                 if (!bitmap.owner().isEmpty()) {
                     throw busy(bitmap);
                 }
@@ -191,6 +199,27 @@ public final class Bitmaps {
                 }
             }
         }
+    }
+
+    /**
+     * Ends a use of which an end of the daemon has left nothing else: nobody of this run has the bits, and no filter of
+     * the attachment has the name of their owner.
+     */
+    private void takeBack(TrackedBitmap bitmap) throws DiskException {
+        String owner = bitmap.owner();
+        if (owner.isEmpty() || used.contains(bitmap)) {
+            return;
+        }
+        for (String spec : attachments.status(bitmap.id()).filters()) {
+            if (owner.equals(Options.valuesIn(spec, "filter").get(OWNER))) {
+                return;
+            }
+        }
+        LOG.log(
+                Level.WARNING,
+                bitmap.id() + ": bitmap " + bitmap.name() + " was used by " + owner
+                        + ", which is gone; it contains everything again");
+        bitmap.merge();
     }
 
     /** From now on, the files of an attachment are known again after a restart. */

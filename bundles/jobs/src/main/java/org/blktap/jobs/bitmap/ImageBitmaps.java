@@ -119,8 +119,8 @@ final class ImageBitmaps {
 
     private boolean bitsOfImage(StoredBitmap found, Path file, BitmapSettings settings, long diskBytes)
             throws DiskException {
-        try (MappedBits bits = MappedBits.create(
-                file, diskBytes, (int) found.granularity(), settings.key(), Initially.CLEAR)) {
+        try (MappedBits bits =
+                MappedBits.create(file, diskBytes, (int) found.granularity(), settings.key(), Initially.CLEAR)) {
             boolean done = false;
             try {
                 stored.read(found.name(), (offset, length) -> {

@@ -168,12 +168,10 @@ public final class MappedBits implements AutoCloseable {
     }
 
     /**
-     * Takes the file over from an object that had it open as well until now: bits that it has set are counted, and its
-     * closing has not made the file clean.
+     * Takes the file over from an object that had it open as well until now, and has {@linkplain #abandon abandoned}
+     * it: bits that it has set are counted.
      */
-    public void takeOver() throws DiskException {
-        BitsHeader.putFlags(mapping.address(), stale ? BitsHeader.STALE : 0);
-        sync();
+    public void takeOver() {
         count = words.cardinality();
     }
 
@@ -286,7 +284,9 @@ public final class MappedBits implements AutoCloseable {
         return wasStored;
     }
 
-    /** Sets whether the file says, when it is closed, that the image of the disk has the bits, too; as before if not. */
+    /**
+     * Sets whether the file says, when it is closed, that the image of the disk has the bits, too; as before if not.
+     */
     public void markStored(boolean inImage) {
         stored = inImage;
     }

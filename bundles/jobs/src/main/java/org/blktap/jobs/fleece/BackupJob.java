@@ -10,6 +10,7 @@ import org.blktap.api.control.Images.Conversion;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.jobs.ImageFiles;
 import org.blktap.jobs.Job;
 import org.blktap.jobs.JobCancelled;
 import org.blktap.jobs.JobKind;
@@ -35,6 +36,9 @@ public final class BackupJob implements JobKind {
     static final String STALE = "stale";
     static final String ALL = "all";
     private static final String BEGUN = "begun";
+    /** Whether a file of the target's name is the job's. */
+    private static final String CREATING = "creating";
+
     private static final String COPIED = "copied";
     private static final long LOOK_MILLIS = 500;
     /** A source that an operator parks delays its backup. */
@@ -57,6 +61,7 @@ public final class BackupJob implements JobKind {
     @Override
     public void run(Job job) throws Exception {
         String id = job.attachment();
+        TapSpec target = TapSpec.parse(job.value(TARGET));
         if (job.value(BEGUN) != null) {
             awaitRunning(job);
             boolean copied = job.value(COPIED) != null;
@@ -64,6 +69,13 @@ public final class BackupJob implements JobKind {
             if (copied) {
                 return;
             }
+            if (job.value(CREATING) != null
+                    && ImageFiles.madeSince(target, job.status().createdMillis())) {
+                // complete, but of a moment that is over
+                ImageFiles.remove(target);
+            }
+        } else if (!ImageFiles.exists(target) && !ImageFiles.isFile(target)) {
+            job.keep(CREATING, "yes");
         }
         job.keep(BEGUN, "yes");
         String name = KIND + "-" + job.id();

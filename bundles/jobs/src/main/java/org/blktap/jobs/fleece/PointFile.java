@@ -162,6 +162,15 @@ final class PointFile implements AutoCloseable {
         }
     }
 
+    /** The name of a point in time; empty if it is not there. */
+    static String name(Path directory, String id) {
+        try {
+            return read(directory, id).name();
+        } catch (DiskException e) {
+            return "";
+        }
+    }
+
     /** The bitmap whose bits a point in time uses; empty for none, and if it is not there. */
     static String since(Path directory, String id) {
         try {

@@ -88,6 +88,9 @@ public final class PointsInTime {
                     Reason.BUSY,
                     "attachment '" + id + "' has the point in time '" + other
                             + "', and only one at a time; wait for its backup, or: blktap expose --end " + other);
+        } else if (!PointFile.name(filter.directory(), id).isEmpty()) {
+            // the daemon was killed while it began or ended one
+            end(id, false);
         }
         if (status.state() != AttachmentStatus.State.RUNNING) {
             throw new DiskException(
@@ -178,21 +181,20 @@ public final class PointsInTime {
     synchronized void end(String id, boolean safe) throws DiskException {
         String since = PointFile.since(filter.directory(), id);
         boolean lost = !lostReason(id).isEmpty();
-        String name = null;
-        for (AttachmentStatus each : attachments.list()) {
-            if (each.id().equals(id) && of(each) != null) {
-                name = of(each);
-                attachments.removeFilter(id, FleeceFilter.TYPE);
-            }
-        }
         Freeze freeze = frozen.remove(id);
-        if (freeze == null && name != null && !since.isEmpty()) {
-            freeze = frozenBefore(id, since, name);
+        if (freeze == null && !since.isEmpty()) {
+            freeze = frozenBefore(id, since, PointFile.name(filter.directory(), id));
         }
+        // first: after a kill, the filter or the file says that there is something to end
         if (freeze != null && safe && !lost) {
             freeze.succeed();
         } else if (freeze != null) {
             freeze.fail();
+        }
+        for (AttachmentStatus each : attachments.list()) {
+            if (each.id().equals(id) && of(each) != null) {
+                attachments.removeFilter(id, FleeceFilter.TYPE);
+            }
         }
         PointFile.remove(filter.directory(), id);
     }

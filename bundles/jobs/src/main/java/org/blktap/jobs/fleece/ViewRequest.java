@@ -241,8 +241,9 @@ final class ViewRequest {
 
     /** The disk below has answered: a range that is not settled by now has not changed since it was asked. */
     private void mapped(int errno) {
-        if (errno != 0) {
-            finish(errno);
+        if (errno != 0 || source.isLost()) {
+            // what was saved meanwhile is gone
+            finish(errno != 0 ? errno : Errno.EIO);
             return;
         }
         long from = at;

@@ -9,6 +9,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.jobs.ImageFiles;
 
 /**
  * The images of a disk, from the one that the VM writes down to the last backing image.
@@ -79,8 +80,9 @@ record Chain(List<TapSpec> images, Map<String, String> options) {
         }
     }
 
+    /** Whether one of the images has the file of another, of whatever type either is taken to be. */
     boolean has(TapSpec image) {
-        return images.stream().anyMatch(each -> isOne(each, image));
+        return images.stream().anyMatch(each -> each.equals(image) || ImageFiles.same(each, image));
     }
 
     private static boolean isOne(TapSpec one, TapSpec other) {

@@ -127,7 +127,8 @@ final class MirrorDisk extends PassThroughDisk {
         execute(() -> {
             if (!started) {
                 started = true;
-                takeOver();
+                // another object may have had the bits until the filter was in its place
+                bits.takeOver();
                 copier.run(true);
             } else {
                 copier.advance();
@@ -149,15 +150,6 @@ final class MirrorDisk extends PassThroughDisk {
             context.loop().execute(task);
         } catch (RejectedExecutionException e) {
             // the attachment has ended
-        }
-    }
-
-    /** Another object may have had the bits until the filter was in its place. */
-    private void takeOver() {
-        try {
-            bits.takeOver();
-        } catch (DiskException e) {
-            copier.failures().add(new MirrorFailure(e, false));
         }
     }
 

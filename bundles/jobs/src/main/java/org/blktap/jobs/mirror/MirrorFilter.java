@@ -117,7 +117,8 @@ public final class MirrorFilter implements DiskFilter {
         MappedBits bits = null;
         try (CloseOnFailure opened = new CloseOnFailure()) {
             bits = bits(job, below.info().sizeBytes(), goesOn);
-            opened.add(bits::close);
+            // not clean: another filter of the job may have it open until this one is in its place
+            opened.add(bits::abandon);
             VirtualDisk source = below;
             if (job.value(SOURCE) != null) {
                 source = context.openDisk(TapSpec.parse(job.value(SOURCE)), job.valuesOf(SOURCE_OPTION), true);
@@ -165,7 +166,7 @@ public final class MirrorFilter implements DiskFilter {
             try {
                 MappedBits found = MappedBits.open(file);
                 if (found.diskBytes() != size) {
-                    found.close();
+                    found.abandon();
                     throw new DiskException(
                             Reason.UNSUPPORTED,
                             "the disk has " + size + " bytes now, and had " + found.diskBytes() + " when job "
@@ -198,7 +199,9 @@ public final class MirrorFilter implements DiskFilter {
                     job.value(SOURCE) + ": has " + source.info().sizeBytes() + " bytes, and the disk " + size
                             + "; they must be equal");
         }
-        if (target.info().sizeBytes() != size
+        // the overlay above the source hides the rest of a larger target
+        boolean larger = job.value(SOURCE) != null && target.info().sizeBytes() > size;
+        if (target.info().sizeBytes() != size && !larger
                 || target.info().blockSize() != disk.info().blockSize()) {
             throw new DiskException(
                     Reason.UNSUPPORTED,

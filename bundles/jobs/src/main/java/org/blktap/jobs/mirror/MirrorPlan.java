@@ -1,5 +1,7 @@
 package org.blktap.jobs.mirror;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,6 +12,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.jobs.ImageFiles;
 import org.blktap.jobs.Job;
 
 /**
@@ -17,6 +20,7 @@ import org.blktap.jobs.Job;
  * thread.
  */
 final class MirrorPlan {
+    private static final Logger LOG = System.getLogger("org.blktap.jobs");
     /** The target that an operator has named, of a move or mirror. */
     static final String TO = "to";
     /** Options of the target's creation, one value each. */
@@ -35,6 +39,10 @@ final class MirrorPlan {
     private static final String OVERLAY = "switch-overlay";
     private static final String BACKING = "switch-backing";
     private static final String REMOVED = "removed.";
+    /** The files of those that are removed, by which they are known. */
+    private static final String REMOVED_FILE = "removed-file.";
+    /** Whether the base is smaller than the disk. */
+    private static final String GROWS = "grows";
 
     private final Job job;
     private final Images images;
@@ -71,6 +79,10 @@ final class MirrorPlan {
             }
         }
         if (!ImageFiles.exists(target)) {
+            if (ImageFiles.isFile(target)) {
+                // from here on, a file of the name is the job's
+                throw new DiskException(Reason.EXISTS, target + ": exists already; choose another name, or remove it");
+            }
             job.keep(CREATING, MirrorFilter.YES);
             try {
                 images.createFor(disk, target, job.valuesOf(CREATE_OPTION));
@@ -114,6 +126,7 @@ final class MirrorPlan {
         job.keep(MirrorFilter.DEPTH, Integer.toString(base - top + 1));
         for (int i = top; i < base; i++) {
             job.keep(REMOVED + i, chain.images().get(i).toString());
+            job.keep(REMOVED_FILE + i, ImageFiles.number(chain.images().get(i)));
         }
         if (top == 0) {
             job.keep(IMAGE, target.toString());
@@ -132,10 +145,13 @@ final class MirrorPlan {
     private void check(Chain chain, int top, int base, TapSpec target, DiskInfo disk) throws DiskException {
         DiskInfo into = images.info(target, chain.driverOptions(base));
         if (into.sizeBytes() < disk.sizeBytes()) {
+            job.keep(GROWS, MirrorFilter.YES);
+        } else if (into.sizeBytes() > disk.sizeBytes() && top == 0) {
+            // below an overlay, the rest of a larger base is not seen
             throw new DiskException(
                     Reason.UNSUPPORTED,
-                    target + ": has " + into.sizeBytes() + " bytes, less than the " + disk.sizeBytes()
-                            + " of the disk; what is past its end cannot be committed");
+                    target + ": has " + into.sizeBytes() + " bytes, more than the " + disk.sizeBytes()
+                            + " of the disk, which would become larger; resize the disk first");
         }
         int unit = disk.optimalIoSize();
         if (target.type().equals("qcow2") && unit > 0 && into.optimalIoSize() > unit) {
@@ -145,6 +161,11 @@ final class MirrorPlan {
                     target + ": has clusters of " + into.optimalIoSize() + " bytes, larger than the " + unit + " of "
                             + chain.images().get(top) + "; move the disk instead");
         }
+    }
+
+    /** Whether the target must be made larger before it is opened. */
+    boolean growsTarget() {
+        return job.value(GROWS) != null;
     }
 
     // ---- from the images of the chain
@@ -220,12 +241,20 @@ final class MirrorPlan {
             return;
         }
         Chain chain = chain(attachment);
-        for (String each : job.valuesOf(REMOVED).values()) {
-            TapSpec old = TapSpec.parse(each);
+        for (Map.Entry<String, String> each : job.valuesOf(REMOVED).entrySet()) {
+            TapSpec old = TapSpec.parse(each.getValue());
             if (chain.has(old)) {
                 throw new DiskException(Reason.BUSY, old + ": is still an image of " + attachment.id() + ", and stays");
             }
-            ImageFiles.remove(old);
+            String found = ImageFiles.number(old);
+            String committed = job.value(REMOVED_FILE + each.getKey());
+            if (found != null && committed != null && !found.equals(committed)) {
+                LOG.log(
+                        Level.WARNING,
+                        "job " + job.id() + ": " + old + " is not the file that was committed, and stays");
+            } else {
+                ImageFiles.remove(old);
+            }
         }
     }
 

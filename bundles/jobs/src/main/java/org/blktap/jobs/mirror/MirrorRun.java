@@ -13,6 +13,7 @@ import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.jobs.Job;
 import org.blktap.jobs.JobCancelled;
@@ -111,11 +112,25 @@ final class MirrorRun {
         DiskInfo disk = opened().below().info();
         plan.make(attachment, disk);
         job.checkCancelled();
+        if (plan.growsTarget()) {
+            growTarget(disk.sizeBytes());
+        }
         openTarget();
         if (opened() instanceof UnopenedMirror without) {
             throw without.why() == null
                     ? new DiskException(Reason.IO, job.value(MirrorFilter.TARGET) + ": not opened")
                     : without.why();
+        }
+    }
+
+    /** Makes the target as large as the disk. */
+    private void growTarget(long sizeBytes) throws DiskException {
+        TapSpec target = TapSpec.parse(job.value(MirrorFilter.TARGET));
+        try {
+            attachments.growBacking(job.attachment(), target, job.valuesOf(MirrorFilter.TARGET_OPTION), sizeBytes);
+        } catch (DiskException e) {
+            throw new DiskException(
+                    e.reason(), target + ": is smaller than the disk, and cannot be made larger: " + e.getMessage(), e);
         }
     }
 

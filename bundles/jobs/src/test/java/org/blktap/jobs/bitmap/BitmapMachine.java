@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.StateReason;
@@ -52,6 +53,9 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
 
     /** What the image stores; null for an image that stores no bitmaps. */
     ModelImage image;
+
+    /** Specs of other filters of the attachment. */
+    final List<String> others = new ArrayList<>();
 
     PassThroughDisk open;
     boolean parked;
@@ -258,7 +262,17 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
                 List.of(),
                 Map.of(),
                 Map.of(),
-                recorded == null ? List.of() : List.of(recorded));
+                filters());
+    }
+
+    private List<String> filters() {
+        List<String> filters = new ArrayList<>(recorded == null ? List.of() : List.of(recorded));
+        filters.addAll(others);
+        return filters;
+    }
+
+    BitmapStore store() {
+        return filter.store();
     }
 
     void park() {
@@ -270,6 +284,16 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
         }
         if (image != null) {
             image.closed();
+        }
+        awaitReleases();
+    }
+
+    /** The files are read by the test. */
+    private void awaitReleases() {
+        try {
+            store().awaitReleases();
+        } catch (InterruptedException | ExecutionException e) {
+            throw new AssertionError(e);
         }
     }
 
@@ -297,6 +321,7 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
             open.close();
             open = null;
         }
+        awaitReleases();
         delete(old);
         begin(next);
         if (!parked) {

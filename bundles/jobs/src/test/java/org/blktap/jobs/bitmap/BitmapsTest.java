@@ -154,6 +154,43 @@ class BitmapsTest {
     }
 
     @Test
+    void aUseOfWhichAKillHasLeftNothingElseEnds() throws Exception {
+        machine.bitmaps.add(ID, "daily", 4096);
+        machine.change(Operation.WRITE, 0, 512);
+        Freeze freeze = machine.bitmaps.freeze(ID, "daily", "point-7");
+        freeze.seal();
+        machine.change(Operation.WRITE, 8192, 512);
+        machine.others.add("fleece,name=point-7");
+        machine.kill(false);
+        busy(() -> machine.bitmaps.freeze(ID, "daily", "point-8"));
+        // the filter went, and then the daemon was killed
+        machine.others.clear();
+        machine.kill(false);
+        Freeze next = machine.bitmaps.freeze(ID, "daily", "point-8");
+        next.seal();
+        assertEquals(2, next.bits().count(), "nothing that was written is missing");
+        next.succeed();
+        assertEquals(0, only().dirtyBytes());
+    }
+
+    @Test
+    void aLoopDoesNotWaitForTheStore() throws Exception {
+        machine.bitmaps.add(ID, "daily", 4096);
+        machine.change(Operation.WRITE, 0, 512);
+        machine.drain();
+        Thread loop = new Thread(machine.open::close);
+        synchronized (machine.store()) {
+            loop.start();
+            loop.join(60_000);
+            assertFalse(loop.isAlive());
+        }
+        machine.open = null;
+        machine.parked = true;
+        machine.resume(SIZE);
+        assertEquals(new BitmapStatus("daily", 4096, 4096, false, ""), only());
+    }
+
+    @Test
     void aKillWhileItIsClearedClearsNothing() throws Exception {
         machine.bitmaps.add(ID, "daily", 4096);
         machine.change(Operation.WRITE, 0, 512);

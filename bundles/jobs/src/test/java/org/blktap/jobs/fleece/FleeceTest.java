@@ -436,4 +436,32 @@ class FleeceTest {
         assertRead(0, SIZE);
         assertEquals(DiskInfo.ofSize(SIZE).sizeBytes(), view.info().sizeBytes());
     }
+
+    @Test
+    void aMapThatEndsAfterThePointInTimeWasLostFails() throws Exception {
+        begin();
+        ViewDisk view = view();
+        below.hold = true;
+        CompletableFuture<Integer> mapped = new CompletableFuture<>();
+        Request map = new Request(each -> mapped.complete(each.error()), 0);
+        ExtentList extents = new ExtentList();
+        readerLoop.execute(() -> view.submit(map.setMap(0, RANGE, extents)));
+        Eventually.holds("the map is asked for", () -> below.pending() == 1);
+        CompletableFuture<Integer> write = vm(Operation.WRITE, 0, 4096, (byte) 7);
+        Eventually.holds("old data is being read", () -> below.pending() == 2);
+        List<Request> both = loop.call(below::take);
+        below.hold = false;
+        loop.call(() -> {
+            both.get(1).complete(Errno.EIO);
+            return null;
+        });
+        assertEquals(0, ended(write));
+        assertTrue(loop.call(() -> disk.isLost()));
+        loop.call(() -> {
+            both.get(0).extents().add(RANGE, ExtentList.DATA);
+            both.get(0).complete(0);
+            return null;
+        });
+        assertEquals(Errno.EIO, ended(mapped));
+    }
 }

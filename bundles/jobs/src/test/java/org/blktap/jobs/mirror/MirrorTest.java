@@ -3,8 +3,12 @@ package org.blktap.jobs.mirror;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,6 +22,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.testkit.CountedMemory;
@@ -35,6 +40,8 @@ import org.junit.jupiter.api.io.TempDir;
 class MirrorTest {
     private static final int LARGEST = 256 << 10;
     private static final int VM_REQUESTS = 8;
+    /** Where the file of the bits has the boot id. */
+    private static final int BOOT = 32;
 
     @TempDir
     Path directory;
@@ -443,5 +450,124 @@ class MirrorTest {
         long pieces = Math.min(size, CopyPiece.BYTES);
         assertTrue(
                 copied <= Math.min(size, (4 * 64 << 10) + pieces + (64 << 10)), copied + " bytes in 4 s at 64 KiB/s");
+    }
+
+    // ---- what the core asks before it goes on
+
+    /** A call of a control thread, which waits for the loop. */
+    private interface ControlCall {
+        void run() throws DiskException;
+    }
+
+    /** Runs the loop whenever the call waits for it; returns what the call threw, or null. */
+    private DiskException called(ControlCall call) throws Exception {
+        DiskException[] thrown = new DiskException[1];
+        Thread thread = new Thread(() -> {
+            try {
+                call.run();
+            } catch (DiskException e) {
+                thrown[0] = e;
+            }
+        });
+        thread.start();
+        while (thread.isAlive()) {
+            if (thread.getState() == Thread.State.TIMED_WAITING) {
+                turn();
+            }
+            Thread.sleep(0, 100_000);
+        }
+        return thrown[0];
+    }
+
+    private void drain() {
+        disk.draining(true);
+        for (int i = 0; i < 100_000 && inFlight > 0; i++) {
+            turn();
+        }
+        assertEquals(0, inFlight);
+    }
+
+    @Test
+    void beforeASwitchTheTargetIsMadeEqual() throws Exception {
+        make(Map.of());
+        work(20);
+        drain();
+        assertNull(called(disk::beforeSwitch));
+        assertEquals(Operation.FLUSH, target.last);
+        assertArrayEquals(source.bytes(), target.bytes());
+    }
+
+    @Test
+    void aSwitchToATargetThatCannotBeMadeEqualIsRefused() throws Exception {
+        make(Map.of());
+        target.fails = request -> request.operation().changes() ? Errno.EIO : 0;
+        work(20);
+        drain();
+        assertNotNull(called(disk::beforeSwitch));
+        target.fails = request -> 0;
+        disk.draining(false);
+        disk.retry();
+        untilReady();
+        target.fails = request -> request.operation() == Operation.FLUSH ? Errno.EIO : 0;
+        drain();
+        assertEquals(DiskException.Reason.IO, called(disk::beforeSwitch).reason());
+        target.fails = request -> 0;
+        finish();
+
+        UnopenedMirror without = new UnopenedMirror(source, job, null, null, () -> {});
+        assertEquals(
+                DiskException.Reason.BUSY,
+                assertThrows(DiskException.class, without::beforeSwitch).reason());
+    }
+
+    @Test
+    void aDetachOrSnapshotIsRefusedWhileThereIsAJob() throws Exception {
+        make(Map.of());
+        DiskException e = assertThrows(DiskException.class, disk::checkDetach);
+        assertEquals(DiskException.Reason.BUSY, e.reason());
+        assertTrue(e.getMessage().contains("job " + job.id()), e.getMessage());
+        untilReady();
+        assertThrows(DiskException.class, disk::checkDetach);
+        finish();
+    }
+
+    /** The power is lost: the file of the bits is of another boot from now on. */
+    private void losePower() throws Exception {
+        Path file = MirrorFilter.bitsFile(table, job);
+        byte[] bytes = Files.readAllBytes(file);
+        bytes[BOOT] ^= 1;
+        Files.write(file, bytes);
+        // what the target was given since its last flush
+        for (int at = 0; at + ModelDisk.BLOCK <= size; at += ModelDisk.BLOCK) {
+            if (random.nextBoolean()) {
+                Memory.fill(target.content.address() + at, ModelDisk.BLOCK, (byte) 0);
+            }
+        }
+    }
+
+    /** Bits that were cleared are worth nothing after a power loss, as long as the target was not flushed. */
+    @Test
+    void everythingIsCopiedAgainAfterAPowerLoss() throws Exception {
+        for (boolean opened : new boolean[] {true, false}) {
+            make(Map.of());
+            untilReady();
+            drain();
+            disk.close();
+            turn();
+            if (!opened) {
+                // a park, and the target cannot be opened
+                PassThroughDisk without = filter.open(
+                        source,
+                        TestFilterContext.of(job.attachment(), loop, memory).withOptions(Map.of("job", job.id())));
+                assertTrue(without instanceof UnopenedMirror);
+                without.close();
+            }
+            losePower();
+            open();
+            assertTrue(disk.state().remaining() >= size, disk.state() + " of " + size);
+            untilReady();
+            finish();
+            memory.closeAll();
+        }
     }
 }

@@ -164,6 +164,11 @@ final class FakeAttachments implements Attachments {
     }
 
     @Override
+    public Duration growBacking(String id, TapSpec image, Map<String, String> options, long sizeBytes) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
     public Duration switchImage(String id, ImageSwitch to) {
         throw new UnsupportedOperationException();
     }

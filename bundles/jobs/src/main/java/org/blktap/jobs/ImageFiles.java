@@ -1,4 +1,4 @@
-package org.blktap.jobs.mirror;
+package org.blktap.jobs;
 
 import java.io.IOException;
 import java.lang.System.Logger;
@@ -12,9 +12,10 @@ import java.util.Arrays;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.linux.PinnedFile;
+import org.blktap.linux.WholeFile;
 
 /** The files of images: whether they are there, and their removal. */
-final class ImageFiles {
+public final class ImageFiles {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
     /** Set by the core on the files that were created together with an image: the name of that. */
     private static final String OWNER = "user.blktap.image";
@@ -25,7 +26,7 @@ final class ImageFiles {
     private ImageFiles() {}
 
     /** Whether a disk is there already and is not created: a block device, or another server's export. */
-    static boolean exists(TapSpec spec) {
+    public static boolean exists(TapSpec spec) {
         return spec.type().equals("nbd") || isBlockDevice(FileNames.path(spec.path()));
     }
 
@@ -38,7 +39,7 @@ final class ImageFiles {
     }
 
     /** Whether two specs lead to one file or device. */
-    static boolean same(TapSpec one, TapSpec other) {
+    public static boolean same(TapSpec one, TapSpec other) {
         if (one.type().equals("nbd") || other.type().equals("nbd")) {
             return one.equals(other);
         }
@@ -49,8 +50,32 @@ final class ImageFiles {
         }
     }
 
-    /** Whether the file of an image is there, and has been made since a time. */
-    static boolean madeSince(TapSpec spec, long millis) {
+    /** Whether an image has a file that could be removed. */
+    public static boolean isFile(TapSpec spec) {
+        return !spec.type().equals("nbd")
+                && Files.isRegularFile(FileNames.path(spec.path()), LinkOption.NOFOLLOW_LINKS);
+    }
+
+    /**
+     * The number of an image's file, by which it is known again after a restart of the host as well; null if there is
+     * no file.
+     */
+    public static String number(TapSpec spec) {
+        try {
+            return isFile(spec)
+                    ? Files.getAttribute(FileNames.path(spec.path()), "unix:ino", LinkOption.NOFOLLOW_LINKS)
+                            .toString()
+                    : null;
+        } catch (IOException | RuntimeException e) {
+            return null;
+        }
+    }
+
+    /**
+     * Whether the file of an image is there, and has been made since a time. Where the file system does not know when,
+     * the time of the last change counts: a caller must know that the file was not there before.
+     */
+    public static boolean madeSince(TapSpec spec, long millis) {
         try {
             BasicFileAttributes found = Files.readAttributes(
                     FileNames.path(spec.path()), BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
@@ -61,11 +86,11 @@ final class ImageFiles {
     }
 
     /** Removes an image, with the files that were created together with it; only regular files. */
-    static void remove(TapSpec spec) {
-        Path image = FileNames.path(spec.path());
-        if (!Files.isRegularFile(image, LinkOption.NOFOLLOW_LINKS)) {
+    public static void remove(TapSpec spec) {
+        if (!isFile(spec)) {
             return;
         }
+        Path image = FileNames.path(spec.path());
         Path directory = image.toAbsolutePath().getParent();
         byte[] name = PinnedFile.bytes(image.getFileName());
         try (DirectoryStream<Path> beside = Files.newDirectoryStream(directory)) {
@@ -74,7 +99,8 @@ final class ImageFiles {
                     Files.delete(each);
                 }
             }
-            Files.delete(image);
+            // not back after a power loss
+            WholeFile.remove(image);
             LOG.log(Level.INFO, "removed " + FileNames.text(image));
         } catch (IOException e) {
             LOG.log(Level.WARNING, "cannot remove " + FileNames.text(image) + ": " + e);
