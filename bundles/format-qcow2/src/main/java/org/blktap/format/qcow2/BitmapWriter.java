@@ -82,7 +82,8 @@ final class BitmapWriter {
             int flags =
                     (each.source.recording() ? BitmapEntry.AUTO : 0) | (each.source.stale() ? BitmapEntry.IN_USE : 0);
             BitmapEntry replaced = before.find(each.source.name());
-            boolean hasExtra = replaced != null && replaced.extra().length > 0;
+            // data that forbids the use of its bitmap is of the bitmap before
+            boolean hasExtra = replaced != null && replaced.has(BitmapEntry.EXTRA_COMPATIBLE);
             // its place is known later
             entries.add(new BitmapEntry(
                     0,

@@ -105,7 +105,7 @@ final class ImageBitmaps {
             return bits.wasClean()
                     && !bits.wasStored()
                     && !bits.stale()
-                    && bits.tag().equals(settings.key());
+                    && TrackedBitmap.keyOf(bits).equals(settings.key());
         } catch (DiskException e) {
             LOG.log(Level.DEBUG, e.getMessage());
             return false;
@@ -152,7 +152,7 @@ final class ImageBitmaps {
         try (MappedBits bits = MappedBits.open(file)) {
             boolean valid = found != null && found.state() == State.RECORDING;
             boolean lost = bits.wasStored() && !valid && (found != null || stored.invalidated());
-            if (lost && bits.tag().equals(settings.key())) {
+            if (lost && TrackedBitmap.keyOf(bits).equals(settings.key())) {
                 LOG.log(
                         Level.WARNING,
                         id + ": bitmap " + file.getFileName()

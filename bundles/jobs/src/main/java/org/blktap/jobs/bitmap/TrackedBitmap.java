@@ -188,7 +188,7 @@ final class TrackedBitmap {
         }
     }
 
-    private static String keyOf(MappedBits bits) {
+    static String keyOf(MappedBits bits) {
         int space = bits.tag().indexOf(' ');
         return space < 0 ? bits.tag() : bits.tag().substring(0, space);
     }
