@@ -26,7 +26,8 @@ record Cut(String step, boolean power, Map<Path, FileState> files, int[][] possi
 
     private static final int POINT_BOOT = 70;
 
-    record FileState(byte[] bytes, Map<String, byte[]> attributes) {}
+    /** @param file a name that keeps the file, by whose number a job knows it */
+    record FileState(Path file, byte[] bytes, Map<String, byte[]> attributes) {}
 
     /** Takes one; the files of images do not change meanwhile. */
     static Cut take(String step, boolean power, Path home, SteppedFiles files, Guest guest, Random random)
@@ -44,12 +45,21 @@ record Cut(String step, boolean power, Map<Path, FileState> files, int[][] possi
             }
             try {
                 byte[] bytes = power ? afterPowerLoss(each, files, random) : Files.readAllBytes(each);
-                found.put(name, new FileState(bytes, attributes(each)));
+                found.put(name, new FileState(kept(home, each), bytes, attributes(each)));
             } catch (NoSuchFileException e) {
                 // the job's thread has removed it
             }
         }
         return new Cut(step, power, found, power ? guest.afterPowerLoss() : guest.afterKill());
+    }
+
+    private static Path kept(Path home, Path file) throws IOException {
+        Path directory = Files.createDirectories(home.resolveSibling("kept"));
+        Path kept = directory.resolve(Files.getAttribute(file, "unix:ino").toString());
+        if (!Files.exists(kept)) {
+            Files.createLink(kept, file);
+        }
+        return kept;
     }
 
     private static byte[] afterPowerLoss(Path file, SteppedFiles files, Random random) throws IOException {
@@ -97,6 +107,7 @@ record Cut(String step, boolean power, Map<Path, FileState> files, int[][] possi
                 Files.createDirectories(file);
                 continue;
             }
+            Files.createLink(file, each.getValue().file());
             Files.write(file, each.getValue().bytes());
             for (Map.Entry<String, byte[]> attribute :
                     each.getValue().attributes().entrySet()) {

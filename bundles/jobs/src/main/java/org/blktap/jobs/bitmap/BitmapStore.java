@@ -9,10 +9,10 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -33,8 +33,8 @@ final class BitmapStore {
 
     private final Path directory;
     private final Map<Path, TrackedBitmap> held = new HashMap<>();
-    /** Those that are being written to the device: nobody opens them until that has ended. */
-    private final Set<Path> closing = new HashSet<>();
+    /** Those whose use is being ended, or that are being written to the device, each as often: one waits for them. */
+    private final Queue<Path> closing = new ConcurrentLinkedQueue<>();
     /** Ends uses for those that must not wait. */
     private final ExecutorService releasing =
             new ThreadPoolExecutor(0, 1, 1, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
@@ -117,13 +117,26 @@ final class BitmapStore {
         return bitmap;
     }
 
-    /** Ends one use of a bitmap, on a thread of its own: a loop does not wait for a device. */
+    /**
+     * Ends one use of a bitmap, on a thread of its own: a loop does not wait for a device. Who opens, makes or removes
+     * a bitmap of the disk afterwards does.
+     */
     void releaseSoon(TrackedBitmap bitmap) {
+        Path file = file(bitmap.id(), bitmap.name());
+        // without the monitor: who has it may wait for a device
+        closing.add(file);
+        Runnable end = () -> {
+            try {
+                release(bitmap);
+            } finally {
+                closed(file);
+            }
+        };
         try {
-            releasing.execute(() -> release(bitmap));
+            releasing.execute(end);
         } catch (RejectedExecutionException e) {
             // the bundle has stopped
-            release(bitmap);
+            end.run();
         }
     }
 
@@ -159,7 +172,7 @@ final class BitmapStore {
         notifyAll();
     }
 
-    /** Waits until no bitmap of an attachment is being written to the device. */
+    /** Waits until no use of a bitmap of an attachment is being ended, and none is being written to the device. */
     private synchronized void awaitClosed(String id) {
         boolean interrupted = false;
         while (closing.stream().anyMatch(each -> each.startsWith(directory.resolve(id)))) {

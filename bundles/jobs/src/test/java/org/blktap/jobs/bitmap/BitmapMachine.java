@@ -289,7 +289,7 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
     }
 
     /** The files are read by the test. */
-    private void awaitReleases() {
+    void awaitReleases() {
         try {
             store().awaitReleases();
         } catch (InterruptedException | ExecutionException e) {

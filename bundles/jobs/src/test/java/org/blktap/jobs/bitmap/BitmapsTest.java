@@ -122,6 +122,7 @@ class BitmapsTest {
                 machine.bitmaps.list(ID).stream().map(BitmapStatus::dirtyBytes).toList());
         // taken away and brought back by hand: writes in between were not seen
         machine.set(Map.of("names", "weekly"));
+        machine.awaitReleases();
         assertFalse(Files.exists(machine.file("daily")));
         machine.set(Map.of("names", "weekly:daily"));
         assertTrue(machine.bitmaps.list(ID).stream().allMatch(BitmapStatus::stale));
