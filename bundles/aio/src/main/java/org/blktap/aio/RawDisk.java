@@ -63,7 +63,7 @@ final class RawDisk implements VirtualDisk {
 
     /** Maps a range. The file ends at any byte, while a disk has whole sectors. */
     private void map(Request request, long offset, long whole) {
-        if (whole > 0) {
+        if (whole > 0 && !request.has(Request.DEPTH_ONLY)) {
             file.map(offset, whole, request.extents(), request);
         } else {
             request.extents().add(request.length(), ExtentList.DATA);

@@ -50,16 +50,23 @@ final class MapOperation extends DiskOperation implements Request.Completion {
                     return;
                 }
                 case DATA, SHARED -> {
-                    waiting = true;
-                    asked = length;
-                    place.file().map(place.fileOffset(), length, list, mapped);
+                    if (depthOnly()) {
+                        add(list, length, ExtentList.DATA, ExtentList.HERE);
+                    } else {
+                        waiting = true;
+                        asked = length;
+                        place.file().map(place.fileOffset(), length, list, mapped);
+                    }
                 }
                 case UNALLOCATED -> {
                     if (from < backing.size()) {
                         waiting = true;
                         asked = Math.min(length, backing.size() - from);
                         belowExtents.clear();
-                        backing.submit(below.setMap(from, asked, belowExtents));
+                        backing.submit(
+                                depthOnly()
+                                        ? below.setDepthMap(from, asked, belowExtents)
+                                        : below.setMap(from, asked, belowExtents));
                     } else {
                         add(list, length, ExtentList.HOLE | ExtentList.ZERO, ExtentList.NOWHERE);
                     }
@@ -74,6 +81,10 @@ final class MapOperation extends DiskOperation implements Request.Completion {
         }
         scanning = false;
         done(0);
+    }
+
+    private boolean depthOnly() {
+        return request.has(Request.DEPTH_ONLY);
     }
 
     private void add(ExtentList list, long length, int state, int depth) {

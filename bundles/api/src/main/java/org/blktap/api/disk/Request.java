@@ -34,6 +34,12 @@ public class Request implements IoCallback {
      */
     public static final int SPARSE = 8;
 
+    /**
+     * Flag of a MAP: asked for is which image of a chain has each range. What tables do not say, such as holes of the
+     * file, need not be looked for; it may be reported as data.
+     */
+    public static final int DEPTH_ONLY = 16;
+
     private final Completion completion;
     private final Segments data;
     private Operation operation = Operation.FLUSH;
@@ -85,6 +91,12 @@ public class Request implements IoCallback {
     public final Request setMap(long offset, long length, ExtentList into) {
         this.extents = into;
         return set(Operation.MAP, offset, length, 0);
+    }
+
+    /** Makes this a MAP of a range that is {@link #DEPTH_ONLY}. */
+    public final Request setDepthMap(long offset, long length, ExtentList into) {
+        this.extents = into;
+        return set(Operation.MAP, offset, length, DEPTH_ONLY);
     }
 
     /**

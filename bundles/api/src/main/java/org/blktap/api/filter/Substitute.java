@@ -41,7 +41,11 @@ public class Substitute extends Request {
         takenNanos(request.takenNanos());
         data().clear();
         if (request.operation() == Operation.MAP) {
-            setMap(offset, request.length(), request.extents(), request.context());
+            if (request.has(Request.DEPTH_ONLY)) {
+                setDepthMap(offset, request.length(), request.extents());
+            } else {
+                setMap(offset, request.length(), request.extents(), request.context());
+            }
         } else {
             if (request.operation() == Operation.READ || request.operation() == Operation.WRITE) {
                 data().addSlice(request.data(), 0, request.length());

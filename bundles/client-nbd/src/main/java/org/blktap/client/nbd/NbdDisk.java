@@ -92,7 +92,8 @@ final class NbdDisk implements VirtualDisk {
 
     @Override
     public void submit(Request request) {
-        if (request.operation() == Operation.MAP && agreed.allocationContext() == -1) {
+        if (request.operation() == Operation.MAP
+                && (agreed.allocationContext() == -1 || request.has(Request.DEPTH_ONLY))) {
             request.extents().add(request.length(), ExtentList.DATA);
             request.complete(0);
         } else if (request.operation() == Operation.DISCARD && !agreed.has(Nbd.FLAG_SEND_TRIM)

@@ -249,7 +249,7 @@ class LuksDiskTest {
         assertEquals(2, found.count());
         assertEquals(65536, found.total());
         assertEquals(ExtentList.DATA, found.state(0));
-        assertEquals(ExtentList.HOLE, found.state(1));
+        assertEquals(ExtentList.DATA, found.state(1));
         assertEquals(2, found.depth(1), "of the image below that has it");
     }
 

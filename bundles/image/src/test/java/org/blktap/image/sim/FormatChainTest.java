@@ -121,12 +121,19 @@ public abstract class FormatChainTest {
 
     /** The depth of each range, as the list {@code depth bytes}; equal ones are joined. */
     protected final List<String> depths(VirtualDisk disk, long from, long length) {
+        List<String> found = depths(disk, from, length, false);
+        assertEquals(found, depths(disk, from, length, true), "a map of depths only");
+        return found;
+    }
+
+    private List<String> depths(VirtualDisk disk, long from, long length, boolean only) {
         ExtentList all = new ExtentList();
         for (long at = from; at < from + length; ) {
             ExtentList some = new ExtentList();
             int[] error = {-1};
             Request request = new Request(done -> error[0] = done.error(), 0);
-            disk.submit(request.setMap(at, from + length - at, some));
+            long rest = from + length - at;
+            disk.submit(only ? request.setDepthMap(at, rest, some) : request.setMap(at, rest, some));
             loop.drain();
             assertEquals(0, error[0]);
             assertTrue(some.total() > 0 && some.total() <= from + length - at);

@@ -80,7 +80,7 @@ final class Copier implements AutoCloseable {
         this.source = source;
         this.target = target;
         failures = new MirrorFailures(names);
-        map = new SourceMap(failures, this::mapped);
+        map = new SourceMap(depths.depthOnly(), failures, this::mapped);
         this.loop = loop;
         this.bits = bits;
         this.changes = changes;

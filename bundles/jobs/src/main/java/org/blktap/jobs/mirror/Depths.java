@@ -16,6 +16,11 @@ record Depths(int from, int to, boolean zeros) {
         return this == ALL;
     }
 
+    /** Whether it need not be known where zeros are. */
+    boolean depthOnly() {
+        return !all() && zeros;
+    }
+
     boolean skips(int depth, boolean zero) {
         return depth < from || depth >= to || zero && !zeros;
     }

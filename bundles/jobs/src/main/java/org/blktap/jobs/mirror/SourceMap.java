@@ -12,6 +12,7 @@ import org.blktap.api.engine.ExtentList;
 final class SourceMap {
     private final ExtentList extents = new ExtentList();
     private final Request request = new Request(this::answered, 0);
+    private final boolean depthOnly;
     private final MirrorFailures failures;
     private final Answered then;
     private boolean asking;
@@ -26,7 +27,9 @@ final class SourceMap {
         void answered(long at, long length);
     }
 
-    SourceMap(MirrorFailures failures, Answered then) {
+    /** @param depthOnly whether zeros that no table tells of may be reported as data */
+    SourceMap(boolean depthOnly, MirrorFailures failures, Answered then) {
+        this.depthOnly = depthOnly;
         this.failures = failures;
         this.then = then;
     }
@@ -39,7 +42,10 @@ final class SourceMap {
         valid = true;
         asking = true;
         try {
-            disk.submit(request.setMap(from, to - from, extents));
+            disk.submit(
+                    depthOnly
+                            ? request.setDepthMap(from, to - from, extents)
+                            : request.setMap(from, to - from, extents));
         } catch (RuntimeException | Error e) {
             asking = false;
             end = begin;
