@@ -68,6 +68,7 @@ final class BitmapStore {
     synchronized List<TrackedBitmap> openForDisk(String id, BitmapSettings settings, long diskBytes, ImageBitmaps image)
             throws DiskException {
         prepare(id);
+        removeUnfinished(directory.resolve(id));
         List<TrackedBitmap> all = new ArrayList<>();
         boolean done = false;
         try {
@@ -199,11 +200,22 @@ final class BitmapStore {
         }
     }
 
+    /** Deletes files that were being written when the daemon was killed; while a bitmap is used, one may be written. */
+    private void removeUnfinished(Path of) throws DiskException {
+        if (held.keySet().stream().noneMatch(each -> each.startsWith(of))) {
+            for (Path each : entries(of)) {
+                if (each.getFileName().toString().startsWith(".")) {
+                    TrackedBitmap.remove(each);
+                }
+            }
+        }
+    }
+
     private void removeOthers(String id, List<String> names) throws DiskException {
         for (Path each : entries(directory.resolve(id))) {
             String found = each.getFileName().toString();
             String name = found.endsWith(TrackedBitmap.NEXT) ? found.substring(0, found.length() - 1) : found;
-            // a hidden file is being written, or was when the daemon was killed
+            // a hidden file is being written
             if (!names.contains(name) && !found.startsWith(".")) {
                 TrackedBitmap used = held.get(file(id, name));
                 if (used != null) {

@@ -105,6 +105,16 @@ class BitmapsTest {
     }
 
     @Test
+    void aFileThatAKillHasLeftUnfinishedIsRemoved() throws Exception {
+        machine.bitmaps.add(ID, "daily", 0);
+        machine.kill(false);
+        Path unfinished = Files.createFile(machine.file("daily").resolveSibling(".daily+.new"));
+        machine.restart();
+        assertFalse(Files.exists(unfinished));
+        assertTrue(Files.exists(machine.file("daily")));
+    }
+
+    @Test
     void aFilterByHandIsStaleUntilItIsCleared() throws Exception {
         machine.recorded = "bitmap,names=daily:weekly,granularity=4K";
         machine.resume(SIZE);
