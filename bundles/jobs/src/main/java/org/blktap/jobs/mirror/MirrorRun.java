@@ -320,7 +320,8 @@ final class MirrorRun {
         }
         try {
             AttachmentStatus attachment = attachments.status(job.attachment());
-            if (job.value("switch-image") != null
+            // before that, the plan is not complete, and its image may be that of the disk
+            if (job.value(MirrorFilter.PHASE) != null
                     && attachment.spec().equals(job.value("switch-image"))
                     && plan.isRebased(attachment)) {
                 return true;

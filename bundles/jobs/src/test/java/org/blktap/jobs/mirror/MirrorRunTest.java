@@ -137,7 +137,9 @@ class MirrorRunTest {
 
     private Job job(String kind, String phase, Map<String, String> values) throws DiskException {
         Map<String, String> all = new HashMap<>(values);
-        all.put(MirrorFilter.PHASE, phase);
+        if (phase != null) {
+            all.put(MirrorFilter.PHASE, phase);
+        }
         return table.add(kind, ID, Map.of(), all);
     }
 
@@ -284,6 +286,19 @@ class MirrorRunTest {
         assertEquals(
                 Reason.NOT_FOUND,
                 assertThrows(DiskException.class, () -> run(job)).reason());
+    }
+
+    @Test
+    void aJobThatWasKilledWhileItWasPreparedHasNotSwitched() throws Exception {
+        chain(image("top"), image("base"));
+        // image and overlay are kept one after the other
+        Job job = job(
+                MirrorJobs.STREAM,
+                null,
+                Map.of("started", "yes", "switch-image", image("top").toString()));
+        DiskException ended = assertThrows(DiskException.class, () -> run(job));
+        assertTrue(ended.getMessage().contains("while the job was being prepared"), ended.getMessage());
+        assertNull(job.value(MirrorFilter.PHASE));
     }
 
     @Test
