@@ -279,12 +279,12 @@ final class Records {
         }
         TreeSet<Path> files = new TreeSet<>();
         try (DirectoryStream<Path> stream = Files.newDirectoryStream(directory, "*" + SUFFIX)) {
+            WholeFile.removeUnfinished(directory);
             stream.forEach(files::add);
         } catch (IOException e) {
             LOG.log(Level.ERROR, directory + ": cannot list the attachments: " + e);
         }
         for (Path file : files) {
-            WholeFile.forget(file);
             try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
                 Properties properties = new Properties();
                 properties.load(reader);

@@ -136,6 +136,11 @@ final class SnapshotJournal {
             return;
         }
         TreeSet<Path> files = new TreeSet<>();
+        try {
+            WholeFile.removeUnfinished(directory);
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, directory + ": cannot be rid of journals that were being written: " + e);
+        }
         try (DirectoryStream<Path> stream = Files.newDirectoryStream(directory, "*" + SUFFIX)) {
             stream.forEach(files::add);
         } catch (IOException e) {

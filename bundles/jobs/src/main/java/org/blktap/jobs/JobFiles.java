@@ -64,6 +64,7 @@ class JobFiles {
             return all;
         }
         try (DirectoryStream<Path> stream = Files.newDirectoryStream(directory, "*" + SUFFIX)) {
+            WholeFile.removeUnfinished(directory);
             for (Path file : stream) {
                 String name = file.getFileName().toString();
                 try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {

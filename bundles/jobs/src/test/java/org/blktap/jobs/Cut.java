@@ -69,10 +69,12 @@ record Cut(String step, boolean power, Map<Path, FileState> files, int[][] possi
         }
         byte[] bytes = Files.readAllBytes(file);
         // mapped files are of another boot; what else they lack does not count then
-        if (file.toString().endsWith(".bits") || file.toString().contains("/bitmaps/")) {
-            bytes[BITS_BOOT] ^= 1;
-        } else if (file.toString().endsWith(".point")) {
-            bytes[POINT_BOOT] ^= 1;
+        int boot = file.toString().endsWith(".bits") || file.toString().contains("/bitmaps/")
+                ? BITS_BOOT
+                : file.toString().endsWith(".point") ? POINT_BOOT : bytes.length;
+        // one that is being made has none yet
+        if (boot < bytes.length) {
+            bytes[boot] ^= 1;
         }
         return bytes;
     }

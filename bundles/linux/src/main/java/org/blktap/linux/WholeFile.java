@@ -3,7 +3,9 @@ package org.blktap.linux;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -73,6 +75,22 @@ public final class WholeFile {
     /** Removes what is prepared for a name, or was when the process was killed. */
     public static void forget(Path file) {
         Libc.unlink(PinnedFile.bytes(temporary(file)));
+    }
+
+    /**
+     * Removes what was being written in a directory when the process was killed.
+     *
+     * @param directory one in which nobody else writes, and nothing is being written now; it need not be there
+     */
+    public static void removeUnfinished(Path directory) throws IOException {
+        if (!Files.isDirectory(directory, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, ".*.new")) {
+            for (Path each : files) {
+                Libc.unlink(PinnedFile.bytes(each));
+            }
+        }
     }
 
     /** A file that is on disk under its temporary name. */

@@ -125,6 +125,17 @@ class WholeFileTest {
         assertFalse(Files.exists(file));
     }
 
+    @Test
+    void whatAKillHasLeftUnfinishedIsRemoved() throws IOException {
+        Files.writeString(file, "a");
+        for (String name : List.of(".a.new", ".b.new", ".hidden", "c.new")) {
+            Files.createFile(directory.resolve(name));
+        }
+        WholeFile.removeUnfinished(directory);
+        WholeFile.removeUnfinished(directory.resolve("missing"));
+        assertEquals(List.of(".hidden", "a", "c.new"), names(directory));
+    }
+
     private String mode() throws IOException {
         return PosixFilePermissions.toString(Files.getPosixFilePermissions(file));
     }

@@ -129,6 +129,7 @@ public final class TeeFilter implements DiskFilter {
 
     private static void remove(Path file) {
         try {
+            WholeFile.forget(file);
             Files.deleteIfExists(file);
         } catch (IOException e) {
             // the second disk is taken to have missed writes

@@ -22,6 +22,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.linux.WholeFile;
 
 /**
  * The files of bitmaps, {@code <id>/<name>} and {@code <id>/<name>+}. Each is open once, and shared by all who use it.
@@ -203,10 +204,10 @@ final class BitmapStore {
     /** Deletes files that were being written when the daemon was killed; while a bitmap is used, one may be written. */
     private void removeUnfinished(Path of) throws DiskException {
         if (held.keySet().stream().noneMatch(each -> each.startsWith(of))) {
-            for (Path each : entries(of)) {
-                if (each.getFileName().toString().startsWith(".")) {
-                    TrackedBitmap.remove(each);
-                }
+            try {
+                WholeFile.removeUnfinished(of);
+            } catch (IOException e) {
+                throw DiskException.io(of, "remove bitmaps that were being written", e);
             }
         }
     }
