@@ -19,12 +19,17 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Bitmaps in qcow2 images, with QEMU's programs as the other side. */
 class Qcow2BitmapsIT {
+    /** Exit status of qemu-img check: leaked clusters, and no errors. */
+    private static final int LEAKS = 3;
+
     @TempDir
     Path directory;
 
     private Daemon daemon;
     private Path image;
     private String spec;
+    /** Whether a daemon was killed while it had the image open: clusters that it had set aside are leaks then. */
+    private boolean killed;
 
     @BeforeEach
     void start() throws Exception {
@@ -100,10 +105,15 @@ class Qcow2BitmapsIT {
         return dirty(daemon.nbd("a"), name);
     }
 
+    private void kill() throws Exception {
+        daemon.kill();
+        killed = true;
+    }
+
     /** Name, flags and granularity of each bitmap, as QEMU lists them; and QEMU finds nothing wrong. */
-    private static List<String> inImage(Path image) throws Exception {
-        Run check = Run.of("qemu-img", "check", "-f", "qcow2", image.toString()).ok();
-        assertTrue(check.out().contains("No errors were found on the image."), check::toString);
+    private List<String> inImage(Path image) throws Exception {
+        Run check = Run.of("qemu-img", "check", "-f", "qcow2", image.toString());
+        assertTrue(check.status() == 0 || killed && check.status() == LEAKS, check::toString);
         JsonObject data = JsonParser.parseString(
                         Run.of("qemu-img", "info", "-f", "qcow2", "--output=json", image.toString())
                                 .ok()
@@ -147,7 +157,7 @@ class Qcow2BitmapsIT {
         assertFalse(weekly.equals(now));
 
         // a killed daemon loses nothing
-        daemon.kill();
+        kill();
         daemon.start();
         Wait.until("it runs", () -> daemon.state("a").equals("running"));
         assertEquals(now, dirtyForUs("daily"));
@@ -200,7 +210,7 @@ class Qcow2BitmapsIT {
         assertEquals(List.of("daily [\"auto\"] 131072"), inImage(image));
         daemon.attach(spec, "a", "--node", "nbd");
         io("raw", daemon.nbd("a"), "write -P 7 20M 4k", "flush");
-        daemon.kill();
+        kill();
 
         // nobody but the daemon that was killed knows what was written
         Path copy = directory.resolve("copy.qcow2");

@@ -27,12 +27,12 @@ public final class JobTable {
 
     @Activate
     public JobTable(@Reference Directories directories) {
-        this(directories.data().resolve("jobs"));
+        this(new JobFiles(directories.data().resolve("jobs")));
     }
 
-    /** A table whose records are in a directory. */
-    public JobTable(Path directory) {
-        this(new JobFiles(directory));
+    /** A table whose records are in a directory. No constructor: DS would try it, and say that it is none. */
+    public static JobTable at(Path directory) {
+        return new JobTable(new JobFiles(directory));
     }
 
     JobTable(JobFiles files) {

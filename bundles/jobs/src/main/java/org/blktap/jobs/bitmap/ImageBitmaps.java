@@ -84,7 +84,8 @@ final class ImageBitmaps {
         if (valid && !used && fits(found, diskBytes) && bitsOfImage(found, file, settings, diskBytes)) {
             return;
         }
-        if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+        boolean there = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
+        if (there && (found == null || isOf(file, settings))) {
             check(found, file, settings);
         } else if (found != null) {
             LOG.log(Level.WARNING, id + ": bitmap " + name + " of the image is not up to date");
@@ -106,6 +107,16 @@ final class ImageBitmaps {
                     && !bits.wasStored()
                     && !bits.stale()
                     && TrackedBitmap.keyOf(bits).equals(settings.key());
+        } catch (DiskException e) {
+            LOG.log(Level.DEBUG, e.getMessage());
+            return false;
+        }
+    }
+
+    /** Whether a file is of this attachment; one of another, or a damaged one, is not believed. */
+    private static boolean isOf(Path file, BitmapSettings settings) {
+        try (MappedBits bits = MappedBits.open(file)) {
+            return TrackedBitmap.keyOf(bits).equals(settings.key());
         } catch (DiskException e) {
             LOG.log(Level.DEBUG, e.getMessage());
             return false;

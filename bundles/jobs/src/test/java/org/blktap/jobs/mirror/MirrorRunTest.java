@@ -59,7 +59,7 @@ class MirrorRunTest {
 
     @BeforeEach
     void start() {
-        table = new JobTable(directory.resolve("jobs"));
+        table = JobTable.at(directory.resolve("jobs"));
         filter = new MirrorFilter(table);
     }
 

@@ -82,7 +82,7 @@ class MirrorTest {
         long seed = System.nanoTime();
         System.out.println("seed " + seed);
         random = new Random(seed);
-        table = new JobTable(directory);
+        table = JobTable.at(directory);
         filter = new MirrorFilter(table);
     }
 
