@@ -78,6 +78,11 @@ public final class BackupJob implements JobKind {
             job.keep(CREATING, "yes");
         }
         job.keep(BEGUN, "yes");
+        while (attachments.status(id).state() == State.OPENING) {
+            // the daemon starts; it was killed before the job had begun
+            job.checkCancelled();
+            job.await(LOOK_MILLIS);
+        }
         String name = KIND + "-" + job.id();
         points.begin(
                 id,
