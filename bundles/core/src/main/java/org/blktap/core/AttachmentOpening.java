@@ -179,6 +179,8 @@ final class AttachmentOpening {
             if (first) {
                 lockWait.check(attachment.request());
             }
+            // no VM writes to an image that the record does not name
+            record.update(attachment.request(), attachment.known());
             if (record.rebase() != null && !disk.isOpen()) {
                 rebase();
             }

@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.Attachments.ImageSwitch;
 import org.blktap.api.control.StateReason;
@@ -69,43 +70,32 @@ final class DiskSwitch {
         checkFlushed(attachment.flushDisk());
         // the identity is not known before the image is open
         try (PreparedRecord changed = record.prepare(after, attachment.known().ofAnyIdentity(), rebase)) {
-            return run(before, after, to.withoutFilter(), rebase, undo, changed);
+            return run(after, to.withoutFilter(), rebase, undo, changed);
         }
     }
 
     /** @param changed what is put in force before the rebase, or else before requests are let through */
-    private Duration run(
-            AttachRequest before,
-            AttachRequest after,
-            String leaving,
-            Rebase rebase,
-            Rebase undo,
-            PreparedRecord changed)
+    private Duration run(AttachRequest after, String leaving, Rebase rebase, Rebase undo, PreparedRecord changed)
             throws DiskException {
         AtomicBoolean rebased = new AtomicBoolean();
         long start = System.nanoTime();
         quiesce(leaving);
-        try {
-            disk.exchange(
-                    after,
-                    leaving,
-                    environment -> {
-                        if (rebase != null) {
-                            changed.commit();
-                            rebase.run(environment);
-                            rebased.set(true);
-                        }
-                    },
-                    found -> attachment.known().checkSame(after.spec(), found, false),
-                    () -> {
-                        if (rebase == null) {
-                            changed.commit();
-                        }
-                    });
-        } catch (DiskException | RuntimeException | Error e) {
-            goBack(before, rebased.get() ? undo : null, e);
-            throw e;
-        }
+        exchange(
+                after,
+                leaving,
+                environment -> {
+                    if (rebase != null) {
+                        changed.commit();
+                        rebase.run(environment);
+                        rebased.set(true);
+                    }
+                },
+                () -> {
+                    if (rebase == null) {
+                        changed.commit();
+                    }
+                },
+                () -> rebased.get() ? undo : null);
         attachment.request(after);
         attachment.known(DiskShape.of(disk.info()));
         attachment.letThrough();
@@ -148,7 +138,6 @@ final class DiskSwitch {
 
     private Duration runGrow(TapSpec image, Map<String, String> options, long sizeBytes) throws DiskException {
         attachment.checkRunning();
-        AttachRequest present = attachment.request();
         disk.image().depth(image);
         DiskDriver driver =
                 OpenContext.driver(services.installed().drivers(), image.type()).service();
@@ -156,25 +145,42 @@ final class DiskSwitch {
         checkFlushed(attachment.flushDisk());
         long start = System.nanoTime();
         quiesce(null);
-        try {
-            disk.exchange(
-                    present,
-                    null,
-                    environment -> {
-                        // not among the drivers of the disk, which is opened afterwards
-                        try (OpenContext context = new OpenContext(
-                                environment.using(new HashSet<>()), false, OpenImage.options(options))) {
-                            driver.resize(image.path(), sizeBytes, context);
-                        }
-                    },
-                    found -> attachment.known().checkSame(present.spec(), found, false),
-                    () -> {});
-        } catch (DiskException | RuntimeException | Error e) {
-            goBack(present, null, e);
-            throw e;
-        }
+        exchange(
+                attachment.request(),
+                null,
+                environment -> {
+                    // not among the drivers of the disk, which is opened afterwards
+                    try (OpenContext context =
+                            new OpenContext(environment.using(new HashSet<>()), false, OpenImage.options(options))) {
+                        driver.resize(image.path(), sizeBytes, context);
+                    }
+                },
+                () -> {},
+                () -> null);
         attachment.letThrough();
         return Duration.ofNanos(System.nanoTime() - start);
+    }
+
+    /**
+     * Has what is asked for open in place of what is open, or, if that fails, the same as before.
+     *
+     * @param undo what has the overlay named before; null if no overlay was changed
+     */
+    private void exchange(
+            AttachRequest after,
+            String leaving,
+            AttachmentDisk.Between between,
+            LoopCalls.Action last,
+            Supplier<Rebase> undo)
+            throws DiskException {
+        AttachRequest before = attachment.request();
+        try {
+            disk.exchange(
+                    after, leaving, between, found -> attachment.known().checkSame(after.spec(), found, false), last);
+        } catch (DiskException | RuntimeException | Error e) {
+            goBack(before, undo.get(), e);
+            throw e;
+        }
     }
 
     private AttachRequest changed(AttachRequest before, ImageSwitch to) throws DiskException {
@@ -228,7 +234,7 @@ final class DiskSwitch {
         try {
             record.write(before, attachment.known());
         } catch (DiskException e) {
-            LOG.log(Level.ERROR, attachment.id() + ": a restart would try the change again: " + e.getMessage());
+            LOG.log(Level.ERROR, attachment.id() + ": its record may be that of the change: " + e.getMessage());
         }
         if (operations.closed()) {
             throw new DiskException(

@@ -297,10 +297,14 @@ final class ImageChange {
     /** The image that replaces it may be on record already. */
     private void recordAgain(AttachRequest before, boolean parked) {
         try {
-            record.write(before, attachment.known());
             record.park(parked);
         } catch (DiskException e) {
             LOG.log(Level.ERROR, attachment.id() + ": " + e.getMessage());
+        }
+        try {
+            record.write(before, attachment.known());
+        } catch (DiskException e) {
+            LOG.log(Level.ERROR, attachment.id() + ": its record may be that of the change: " + e.getMessage());
         }
     }
 

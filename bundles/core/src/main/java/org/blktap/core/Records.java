@@ -55,6 +55,8 @@ final class Records {
         private final String id;
         private boolean removed;
         private Rebase rebase;
+        /** Whether the last write has failed, so that what is on disk may not be what the attachment is. */
+        private boolean outdated;
 
         private Entry(String id, Rebase rebase) {
             this.id = id;
@@ -72,9 +74,31 @@ final class Records {
 
         synchronized void write(AttachRequest request, DiskShape known) throws DiskException {
             if (!removed) {
+                outdated = true;
                 uninterrupted(() -> {
                     Records.this.write(id, request, known, rebase);
                 });
+                outdated = false;
+            }
+        }
+
+        /**
+         * Writes the record, if the last write has failed. If that cannot be done, a record that names the image will
+         * do.
+         *
+         * @throws DiskException and the record names another image: this one must not be written
+         */
+        synchronized void update(AttachRequest request, DiskShape known) throws DiskException {
+            if (!outdated) {
+                return;
+            }
+            try {
+                write(request, known);
+            } catch (DiskException e) {
+                if (!names(id, request.spec().toString())) {
+                    throw e;
+                }
+                LOG.log(Level.ERROR, id + ": a restart would try a change of its image again: " + e.getMessage());
             }
         }
 
@@ -95,6 +119,7 @@ final class Records {
 
         private synchronized void commit(WholeFile.Prepared prepared, Rebase first) throws DiskException {
             if (!removed) {
+                outdated = true;
                 uninterrupted(() -> {
                     try {
                         prepared.commit();
@@ -102,6 +127,7 @@ final class Records {
                         throw DiskException.io(file(id), "write the record of the attachment", e);
                     }
                 });
+                outdated = false;
                 rebase = first;
             }
         }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -346,6 +347,36 @@ class DiskSwitchTest {
         assertWritesTo("top");
         kit.manager.park("a");
         refused(Reason.BUSY, () -> kit.manager.switchImage("a", overMid()));
+    }
+
+    @Test
+    void aDiskWhoseRecordDoesNotNameItIsNotOpened() throws Exception {
+        attach("a", "top", "opener,path=" + images.resolve("copy"), "first");
+        Path record = home.resolve("data/attachments/a.cfg");
+        driver.watcher = (step, name) -> {
+            if (step.equals("open") && name.equals("copy") && Files.isRegularFile(record)) {
+                // neither the change nor the way back can be recorded
+                try {
+                    Files.delete(record);
+                    Files.createDirectories(record.resolve("x"));
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+        };
+        refused(Reason.IO, () -> kit.manager.switchImage("a", toCopy()));
+        assertEquals(State.PARKED, kit.manager.status("a").state());
+        refused(Reason.IO, () -> kit.manager.resume("a"));
+        assertEquals(State.PARKED, kit.manager.status("a").state());
+        driver.watcher = (step, name) -> {};
+        Files.delete(record.resolve("x"));
+        Files.delete(record);
+        kit.manager.resume("a");
+        assertWritesTo("top");
+        kit.close();
+        startDaemon();
+        kit.await("a", State.RUNNING);
+        assertWritesTo("top");
     }
 
     /** Attaches, and changes; returns whether that was done. */
