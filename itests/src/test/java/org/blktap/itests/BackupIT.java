@@ -18,11 +18,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Backups of disks that are being written, and points in time that others read. */
-class BackupIT {
+class BackupIT extends DaemonUser {
     @TempDir
     Path directory;
 
-    private Daemon daemon;
     private Process load;
 
     @BeforeEach
@@ -39,15 +38,6 @@ class BackupIT {
     private String spec(String name) {
         String type = name.substring(name.lastIndexOf('.') + 1);
         return "tap:" + (type.equals("img") ? "aio" : type) + ":" + directory.resolve(name);
-    }
-
-    private void io(String id, String... commands) throws Exception {
-        List<String> all = new ArrayList<>(List.of("qemu-io", "-f", "raw", daemon.nbd(id)));
-        for (String command : commands) {
-            all.addAll(List.of("-c", command));
-        }
-        Run run = Run.of(all.toArray(String[]::new)).ok();
-        assertFalse(run.out().contains("Pattern verification failed"), run::toString);
     }
 
     /** Makes a disk of 128 MiB of which three quarters are written, attaches it as a, and returns a copy of it. */
@@ -112,13 +102,7 @@ class BackupIT {
     }
 
     private static void assertSame(Path raw, String format, Path other) throws Exception {
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", format, raw.toString(), other.toString())
-                .ok();
-    }
-
-    private void refused(String says, String... command) throws Exception {
-        Run run = daemon.blktap(command);
-        assertTrue(run.status() != 0 && (run.out() + run.err()).contains(says), run::toString);
+        Qemu.equal("raw", raw, format, other);
     }
 
     private long scratchFiles() throws Exception {

@@ -9,23 +9,19 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Dirty bitmaps of the built distribution: kills, restarts, and what is no longer the same disk. */
-class BitmapIT {
+class BitmapIT extends DaemonUser {
     private static final int GRANULE = 64 << 10;
     private static final int BITS = 4096;
 
     @TempDir
     Path directory;
-
-    private Daemon daemon;
 
     @BeforeEach
     void start() throws Exception {
@@ -52,14 +48,6 @@ class BitmapIT {
     private long dirty(String id) throws Exception {
         assertFalse(only(id).get("stale").getAsBoolean());
         return only(id).get("dirtyBytes").getAsLong();
-    }
-
-    private void io(String id, String... commands) throws Exception {
-        List<String> all = new ArrayList<>(List.of("qemu-io", "-f", "raw", daemon.nbd(id)));
-        for (String command : commands) {
-            all.addAll(List.of("-c", command));
-        }
-        Run.of(all.toArray(String[]::new)).ok();
     }
 
     private void startAgain() throws Exception {

@@ -19,11 +19,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Filters of the built distribution, under clients and a guest at work. */
-class FiltersIT {
+class FiltersIT extends DaemonUser {
     @TempDir
     Path directory;
 
-    private Daemon daemon;
     private Path delay;
 
     @BeforeEach
@@ -44,52 +43,10 @@ class FiltersIT {
         return spec;
     }
 
-    private Process verifies(String id, Path log) throws Exception {
-        Process fio = new ProcessBuilder(
-                        "fio",
-                        "--name=v",
-                        "--ioengine=nbd",
-                        "--uri=" + daemon.nbd(id),
-                        "--rw=randwrite",
-                        "--bs=4k",
-                        "--iodepth=32",
-                        "--size=32m",
-                        "--verify=crc32c",
-                        "--verify_fatal=1",
-                        "--rate_iops=600")
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
-        Wait.until(
-                "fio writes",
-                () -> daemon.stats(id).getAsJsonObject("operations").has("write"));
-        return fio;
-    }
-
-    private void io(String id, String... commands) throws Exception {
-        List<String> all = new ArrayList<>(List.of("qemu-io", "-f", "raw", daemon.nbd(id)));
-        for (String command : commands) {
-            all.addAll(List.of("-c", command));
-        }
-        Run.of(all.toArray(String[]::new)).ok();
-    }
-
     private JsonArray filters(String id) throws Exception {
         return JsonParser.parseString(
                         daemon.blktap("filter", "list", id, "--json").ok().out())
                 .getAsJsonArray();
-    }
-
-    private void refused(String says, String... command) throws Exception {
-        Run run = daemon.blktap(command);
-        assertTrue(run.status() != 0 && run.err().contains(says), run::toString);
-    }
-
-    /** The milliseconds of a pause that a verb has printed. */
-    private static long paused(Run run) {
-        String text = run.ok().out().strip();
-        assertTrue(text.matches("paused \\d+ ms"), run::toString);
-        return Long.parseLong(text.replaceAll("\\D", ""));
     }
 
     @Test
@@ -120,8 +77,7 @@ class FiltersIT {
             rounds++;
         }
         System.out.println("pauses of filter add and remove under 32 requests: " + pauses + " ms");
-        assertTrue(fio.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS));
-        assertEquals(0, fio.exitValue(), Files.readString(log));
+        verified(fio, log);
         assertTrue(rounds >= 3, "there was load for " + rounds + " rounds");
         daemon.detach("a");
         daemon.blktap("check", "tap:qcow2:" + directory.resolve("disk.qcow2")).ok();

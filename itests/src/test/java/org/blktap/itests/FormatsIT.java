@@ -138,8 +138,7 @@ class FormatsIT {
     }
 
     private static void same(Path raw, String format, String image) throws Exception {
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", format, raw.toString(), image)
-                .ok();
+        Qemu.equal("raw", raw, format, image);
     }
 
     private static void check(Kind kind, Path image) throws Exception {
@@ -379,8 +378,7 @@ class FormatsIT {
             Run.of(command.toArray(new String[0])).ok();
             daemon.detach("k");
         }
-        Run.of("qemu-img", "compare", "-f", "vhdx", "-F", "vhdx", image.toString(), theirs.toString())
-                .ok();
+        Qemu.equal("vhdx", image, "vhdx", theirs);
         daemon.blktap("check", "tap:vhdx:" + image, "--repair").ok();
         daemon.blktap("check", "tap:vhdx:" + image).ok();
         killed.close();

@@ -88,14 +88,6 @@ class LiveDiskIT {
         return command.toArray(String[]::new);
     }
 
-    private static void io(String uri, String... commands) throws Exception {
-        List<String> all = new ArrayList<>(List.of("qemu-io", "-f", "raw", uri));
-        for (String command : commands) {
-            all.addAll(List.of("-c", command));
-        }
-        Run.of(all.toArray(String[]::new)).ok();
-    }
-
     private static void refused(Daemon daemon, int status, String says, String... command) throws Exception {
         Run run = daemon.blktap(command);
         assertEquals(status, run.status(), run::toString);
@@ -142,7 +134,7 @@ class LiveDiskIT {
                     "201326592",
                     Run.of("nbdinfo", "--size", daemon.nbd("g")).ok().out().strip(),
                     type);
-            io(daemon.nbd("g"), "write -P 7 190M 2M", "flush", "read -P 7 190M 2M", "read -P 0 64M 126M");
+            Qemu.io("raw", daemon.nbd("g"), "write -P 7 190M 2M", "flush", "read -P 7 190M 2M", "read -P 0 64M 126M");
             refused(daemon, 2, "does not shrink", "resize", "g", "64M");
             refused(daemon, 1, "attached as 'g'", "resize", spec, "256M");
             assertTrue(daemon.stats("g").get("parks").getAsInt() >= 2, type);
@@ -168,7 +160,7 @@ class LiveDiskIT {
         daemon.attach(vmdk, "g", "--node", "nbd");
         // its last file may not have more than 2 GiB
         refused(daemon, 1, "continues with the size that it had", "resize", "g", "4G");
-        io(daemon.nbd("g"), "write -P 7 0 1M", "read -P 7 0 1M");
+        Qemu.io("raw", daemon.nbd("g"), "write -P 7 0 1M", "read -P 7 0 1M");
     }
 
     private static long blocks(Path file) throws Exception {
@@ -193,7 +185,7 @@ class LiveDiskIT {
             Path image = directory.resolve("trims." + type);
             daemon.blktap("create", "tap:" + type + ":" + image, "64M").ok();
             daemon.attach("tap:" + type + ":" + image, "t", "--node", "nbd");
-            io(daemon.nbd("t"), "write -P 7 0 48M", "flush");
+            Qemu.io("raw", daemon.nbd("t"), "write -P 7 0 48M", "flush");
             long full = blocks(image);
             Process client = new ProcessBuilder(python(trim, daemon.nbd("t")))
                     .redirectErrorStream(true)
@@ -206,11 +198,21 @@ class LiveDiskIT {
             client.getOutputStream().close();
             assertTrue(client.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS));
             assertEquals(0, client.exitValue(), Files.readString(directory.resolve("trim.out")));
-            io(daemon.nbd("t"), "read -P 7 0 4k", "read -P 0 4k " + ((32 << 20) - 4096), "read -P 7 32M 16M");
+            Qemu.io(
+                    "raw",
+                    daemon.nbd("t"),
+                    "read -P 7 0 4k",
+                    "read -P 0 4k " + ((32 << 20) - 4096),
+                    "read -P 7 32M 16M");
             daemon.kill();
             daemon.start();
             Wait.until(type + " runs again", () -> daemon.state("t").equals("running"));
-            io(daemon.nbd("t"), "read -P 7 0 4k", "read -P 0 4k " + ((32 << 20) - 4096), "read -P 7 32M 16M");
+            Qemu.io(
+                    "raw",
+                    daemon.nbd("t"),
+                    "read -P 7 0 4k",
+                    "read -P 0 4k " + ((32 << 20) - 4096),
+                    "read -P 7 32M 16M");
             daemon.detach("t");
         }
     }

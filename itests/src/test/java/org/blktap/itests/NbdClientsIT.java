@@ -61,20 +61,16 @@ class NbdClientsIT {
         Run.of("nbdcopy", source.toString(), daemon.nbd("in-raw")).ok();
         Run.of("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", source.toString(), daemon.nbd("in-qcow"))
                 .ok();
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), daemon.nbd("in-raw"))
-                .ok();
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", daemon.nbd("in-raw"), daemon.nbd("in-qcow"))
-                .ok();
+        Qemu.equal("raw", source, "raw", daemon.nbd("in-raw"));
+        Qemu.equal("raw", daemon.nbd("in-raw"), "raw", daemon.nbd("in-qcow"));
         Run.of("nbdcopy", daemon.nbd("in-qcow"), directory.resolve("out.raw").toString())
                 .ok();
         Run.of("cmp", source.toString(), directory.resolve("out.raw").toString())
                 .ok();
         daemon.detach("in-raw");
         daemon.detach("in-qcow");
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), raw.toString())
-                .ok();
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", source.toString(), qcow.toString())
-                .ok();
+        Qemu.equal("raw", source, "raw", raw);
+        Qemu.equal("raw", source, "qcow", qcow);
         daemon.blktap("check", "tap:qcow:" + qcow).ok();
     }
 
@@ -85,11 +81,9 @@ class NbdClientsIT {
             Path qcow = directory.resolve("theirs" + compressed + ".qcow");
             // qemu-img 7.2 ends a compressed qcow with status 1, and a right image
             Run.of("sh", "-c", "qemu-img convert -f raw -O qcow " + compressed + " " + source + " " + qcow);
-            Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", source.toString(), qcow.toString())
-                    .ok();
+            Qemu.equal("raw", source, "qcow", qcow);
             daemon.attach("tap:qcow:" + qcow, "theirs", "--node", "nbd", "--read-only");
-            Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), daemon.nbd("theirs"))
-                    .ok();
+            Qemu.equal("raw", source, "raw", daemon.nbd("theirs"));
             daemon.detach("theirs");
         }
     }
@@ -130,27 +124,9 @@ class NbdClientsIT {
                             "flush")
                     .ok();
         }
-        Run.of(
-                        "qemu-img",
-                        "compare",
-                        "-f",
-                        "raw",
-                        "-F",
-                        "raw",
-                        directory.resolve("model.raw").toString(),
-                        daemon.nbd("overlay"))
-                .ok();
+        Qemu.equal("raw", directory.resolve("model.raw"), "raw", daemon.nbd("overlay"));
         daemon.detach("overlay");
-        Run.of(
-                        "qemu-img",
-                        "compare",
-                        "-f",
-                        "raw",
-                        "-F",
-                        "qcow",
-                        directory.resolve("model.raw").toString(),
-                        overlay.toString())
-                .ok();
+        Qemu.equal("raw", directory.resolve("model.raw"), "qcow", overlay);
         assertEquals(sum, Run.of("sha256sum", base.toString()).ok().out());
         daemon.blktap("check", "tap:qcow:" + overlay).ok();
     }
@@ -326,7 +302,7 @@ class NbdClientsIT {
         String socket = daemon.nbd("both");
         String tcp = daemon.blktap("plug", "both", "nbd,tcp=0").ok().out().trim();
         assertTrue(tcp.matches("nbd://127\\.0\\.0\\.1:\\d+/both"), tcp);
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", socket, tcp).ok();
+        Qemu.equal("raw", socket, "raw", tcp);
         daemon.blktap("unplug", "both", tcp).ok();
         Run.of("nbdinfo", socket).ok();
         Daemon.assertStatus(1, Run.of("nbdinfo", tcp));

@@ -150,8 +150,7 @@ class NbdContextsIT {
                 copy(uri, backup, offset, length);
             }
         }
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", uri, backup.toString())
-                .ok();
+        Qemu.equal("raw", uri, "raw", backup);
         // over a kill, and gone after it is removed
         daemon.kill();
         daemon.start();
@@ -237,16 +236,7 @@ class NbdContextsIT {
         newer("/usr/bin/qemu-img", "compare", "-f", "raw", "-F", "raw", copy.toString(), uri)
                 .ok();
         newer("/usr/bin/nbdcopy", uri, directory.resolve("back.img").toString()).ok();
-        Run.of(
-                        "qemu-img",
-                        "compare",
-                        "-f",
-                        "raw",
-                        "-F",
-                        "raw",
-                        copy.toString(),
-                        directory.resolve("back.img").toString())
-                .ok();
+        Qemu.equal("raw", copy, "raw", directory.resolve("back.img"));
         daemon.detach("large");
         daemon.blktap("check", "tap:qcow2:" + image).ok();
     }

@@ -53,14 +53,6 @@ class Qcow2BitmapsIT {
         Run.of(all.toArray(String[]::new)).ok();
     }
 
-    private static void io(String format, String target, String... commands) throws Exception {
-        List<String> all = new ArrayList<>(List.of("qemu-io", "-f", format, target));
-        for (String command : commands) {
-            all.addAll(List.of("-c", command));
-        }
-        Run.of(all.toArray(String[]::new)).ok();
-    }
-
     /** The dirty ranges that an NBD server shows. */
     private static List<String> dirty(String uri, String name) throws Exception {
         Run map = Run.of("nbdinfo", "--map=qemu:dirty-bitmap:" + name, "--json", uri)
@@ -141,7 +133,7 @@ class Qcow2BitmapsIT {
         bitmap(image, "--add", "daily");
         bitmap(image, "--add", "-g", "128K", "weekly");
         bitmap(image, "--add", "--disable", "off");
-        io("qcow2", image.toString(), "write 1M 64k", "write 5M 200k", "write 63M 1M", "discard 9M 64k");
+        Qemu.io("qcow2", image.toString(), "write 1M 64k", "write 5M 200k", "write 63M 1M", "discard 9M 64k");
         List<String> before = dirtyForQemu("daily");
         assertTrue(before.size() >= 3, before::toString);
 
@@ -150,7 +142,7 @@ class Qcow2BitmapsIT {
         assertTrue(list("a").matches("(?s).*daily +64K +\\S+ +recording.*weekly +128K +\\S+ +recording.*"), list("a"));
         assertFalse(list("a").contains("off"));
         assertEquals(before, dirtyForUs("daily"));
-        io("raw", daemon.nbd("a"), "write -P 7 20M 4k", "write -z 30M 300k", "flush");
+        Qemu.io("raw", daemon.nbd("a"), "write -P 7 20M 4k", "write -z 30M 300k", "flush");
         List<String> now = dirtyForUs("daily");
         assertTrue(now.size() >= before.size() + 2, now::toString);
         List<String> weekly = dirtyForUs("weekly");
@@ -183,7 +175,7 @@ class Qcow2BitmapsIT {
         assertEquals(now, dirtyForUs("daily"));
         daemon.blktap("park", "a").ok();
         assertEquals(all, inImage(image));
-        io("qcow2", image.toString(), "write 40M 64k");
+        Qemu.io("qcow2", image.toString(), "write 40M 64k");
         List<String> more = dirtyForQemu("daily");
         assertEquals(now.size() + 1, more.size());
         daemon.blktap("resume", "a").ok();
@@ -209,7 +201,7 @@ class Qcow2BitmapsIT {
         daemon.detach("a");
         assertEquals(List.of("daily [\"auto\"] 131072"), inImage(image));
         daemon.attach(spec, "a", "--node", "nbd");
-        io("raw", daemon.nbd("a"), "write -P 7 20M 4k", "flush");
+        Qemu.io("raw", daemon.nbd("a"), "write -P 7 20M 4k", "flush");
         kill();
 
         // nobody but the daemon that was killed knows what was written

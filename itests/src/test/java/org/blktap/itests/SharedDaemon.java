@@ -1,6 +1,5 @@
 package org.blktap.itests;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
@@ -9,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -19,8 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** One daemon for all tests of a class. Each test has a directory of its own; what it leaves attached is detached. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-abstract class SharedDaemon {
-    Daemon daemon;
+abstract class SharedDaemon extends DaemonUser {
     Path directory;
     private Path home;
     private int tests;
@@ -57,61 +54,6 @@ abstract class SharedDaemon {
         words.addAll(List.of(more));
         daemon.blktap(words.toArray(String[]::new)).ok();
         return spec(type, name);
-    }
-
-    /** A client that writes and verifies what it has written. */
-    Process verifies(String id, Path log) throws Exception {
-        long before = writes(id);
-        Process fio = new ProcessBuilder(
-                        "fio",
-                        "--name=v",
-                        "--ioengine=nbd",
-                        "--uri=" + daemon.nbd(id),
-                        "--rw=randwrite",
-                        "--bs=4k",
-                        "--iodepth=32",
-                        "--size=48m",
-                        "--verify=crc32c",
-                        "--verify_fatal=1",
-                        "--rate_iops=600")
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
-        Wait.until("fio writes", () -> writes(id) > before);
-        return fio;
-    }
-
-    long writes(String id) throws Exception {
-        JsonObject operations = daemon.stats(id).getAsJsonObject("operations");
-        return operations.has("write")
-                ? operations.getAsJsonObject("write").get("count").getAsLong()
-                : 0;
-    }
-
-    static void verified(Process fio, Path log) throws Exception {
-        assertTrue(fio.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS), "fio ends");
-        assertEquals(0, fio.exitValue(), Files.readString(log));
-    }
-
-    void io(String id, String... commands) throws Exception {
-        List<String> all = new ArrayList<>(List.of("qemu-io", "-f", "raw", daemon.nbd(id)));
-        for (String command : commands) {
-            all.addAll(List.of("-c", command));
-        }
-        Run.of(all.toArray(String[]::new)).ok();
-    }
-
-    void refused(String says, String... command) throws Exception {
-        Run run = daemon.blktap(command);
-        assertTrue(run.status() != 0 && run.err().contains(says), run::toString);
-    }
-
-    /** The milliseconds of a pause that a verb has printed. */
-    static long paused(Run run) {
-        String[] lines = run.ok().out().strip().split("\n");
-        String text = lines[lines.length - 1];
-        assertTrue(text.matches("paused \\d+ ms"), run::toString);
-        return Long.parseLong(text.replaceAll("\\D", ""));
     }
 
     JsonObject job(String number) throws Exception {
@@ -157,10 +99,5 @@ abstract class SharedDaemon {
             return Files.exists(socket);
         });
         return server;
-    }
-
-    void equal(String type, Path one, String otherType, Path other) throws Exception {
-        Run.of("qemu-img", "compare", "-f", type, "-F", otherType, one.toString(), other.toString())
-                .ok();
     }
 }

@@ -36,24 +36,6 @@ class SnapshotIT extends SharedDaemon {
         daemon.attach(spec, id, "--node", "nbd");
     }
 
-    private Process fio(String id, Path log) throws Exception {
-        return new ProcessBuilder(
-                        "fio",
-                        "--name=v",
-                        "--ioengine=nbd",
-                        "--uri=" + daemon.nbd(id),
-                        "--rw=randwrite",
-                        "--bs=4k",
-                        "--iodepth=32",
-                        "--size=48m",
-                        "--verify=crc32c",
-                        "--verify_fatal=1",
-                        "--rate_iops=800")
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
-    }
-
     private JsonArray snapshot(String... ids) throws Exception {
         List<String> command = new ArrayList<>(List.of("snapshot"));
         command.addAll(List.of(ids));
@@ -105,10 +87,7 @@ class SnapshotIT extends SharedDaemon {
             attach(type, "a" + type);
             attach(type, "b" + type);
             Path log = directory.resolve(type + ".log");
-            Process fio = fio("a" + type, log);
-            Wait.until(
-                    "fio writes",
-                    () -> daemon.stats("a" + type).getAsJsonObject("operations").has("write"));
+            Process fio = verifies("a" + type, log);
             List<Long> pauses = new ArrayList<>();
             while (fio.isAlive() && pauses.size() < 16) {
                 for (var each : snapshot("a" + type, "b" + type)) {
@@ -120,8 +99,7 @@ class SnapshotIT extends SharedDaemon {
             }
             System.out.println(
                     "pauses of snapshots of two " + type + " disks, one under 32 requests: " + pauses + " us");
-            assertTrue(fio.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS));
-            assertEquals(0, fio.exitValue(), Files.readString(log));
+            verified(fio, log);
             assertTrue(pauses.size() >= 4, "there was load for " + pauses.size() + " snapshots");
             Path copy = directory.resolve("copy." + type);
             Run.of("qemu-img", "convert", "-f", "raw", "-O", "raw", daemon.nbd("a" + type), copy.toString())
@@ -132,12 +110,10 @@ class SnapshotIT extends SharedDaemon {
             daemon.blktap("check", "tap:" + type + ":" + top).ok();
             if (type.equals("qcow2")) {
                 Run.of("qemu-img", "check", "-f", type, top.toString()).ok();
-                Run.of("qemu-img", "compare", "-f", type, "-F", "raw", top.toString(), copy.toString())
-                        .ok();
+                Qemu.equal(type, top, "raw", copy);
             }
             daemon.attach("tap:" + type + ":" + top, "again", "--node", "nbd", "--read-only");
-            Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", daemon.nbd("again"), copy.toString())
-                    .ok();
+            Qemu.equal("raw", daemon.nbd("again"), "raw", copy);
             daemon.detach("again");
         }
     }
@@ -364,7 +340,7 @@ class SnapshotIT extends SharedDaemon {
             page.run("blktap job " + end + " ID", "ID", job);
             awaitState(job, "DONE");
             if (end.equals("cancel")) {
-                equal("raw", directory.resolve("served.img"), "qcow2", copy);
+                Qemu.equal("raw", directory.resolve("served.img"), "qcow2", copy);
                 Files.delete(copy);
             }
         }

@@ -306,14 +306,6 @@ class TapCtlIT {
         return "nbd+unix:///tapdisk_client?socket=" + socket;
     }
 
-    private static void io(String uri, String... commands) throws Exception {
-        List<String> words = new ArrayList<>(List.of("qemu-io", "-f", "raw", uri));
-        for (String command : commands) {
-            words.addAll(List.of("-c", command));
-        }
-        Run.of(words.toArray(String[]::new)).ok();
-    }
-
     private static JsonObject stats(String tap) throws Exception {
         return JsonParser.parseString(tapCtl("stats" + tap)).getAsJsonObject();
     }
@@ -342,21 +334,21 @@ class TapCtlIT {
         String minor = minorOf(tapCtl("create -a qcow2:" + base));
         String tap = " -p " + daemon.pid() + " -m " + minor;
         String uri = nbd(control.resolve("nbd" + daemon.pid() + "." + minor));
-        io(uri, "write -P 1 0 8M", "flush");
+        Qemu.io("raw", uri, "write -P 1 0 8M", "flush");
         // VDI.snapshot
         tapCtl("pause" + tap);
         daemon.blktap("create", "tap:qcow2:" + leaf, "32M", "--backing", "tap:qcow2:" + base)
                 .ok();
         tapCtl("unpause" + tap + " -a qcow2:" + leaf);
         assertEquals(List.of("qcow2:" + leaf, "qcow2:" + base), images(tap));
-        io(uri, "read -P 1 0 8M", "write -P 2 4M 8M", "flush");
+        Qemu.io("raw", uri, "read -P 1 0 8M", "write -P 2 4M 8M", "flush");
         // and another one
         tapCtl("pause" + tap);
         daemon.blktap("create", "tap:qcow2:" + top, "32M", "--backing", "tap:qcow2:" + leaf)
                 .ok();
         tapCtl("unpause" + tap + " -a qcow2:" + top);
         assertEquals(List.of("qcow2:" + top, "qcow2:" + leaf, "qcow2:" + base), images(tap));
-        io(uri, "write -P 3 10M 4M", "flush", "read -P 1 0 4M", "read -P 2 4M 6M");
+        Qemu.io("raw", uri, "write -P 3 10M 4M", "flush", "read -P 1 0 4M", "read -P 2 4M 6M");
         // cleanup.py: the snapshot in between is gone, its data goes to the parent, the child is relinked and refreshed
         tapCtl("pause" + tap);
         Run.of("qemu-img", "commit", "-q", "-d", leaf.toString()).ok();
@@ -364,13 +356,13 @@ class TapCtlIT {
                 .ok();
         tapCtl("unpause" + tap);
         assertEquals(List.of("qcow2:" + top, "qcow2:" + base), images(tap));
-        io(uri, "read -P 1 0 4M", "read -P 2 4M 6M", "read -P 3 10M 4M", "write -P 4 14M 1M", "flush");
+        Qemu.io("raw", uri, "read -P 1 0 4M", "read -P 2 4M 6M", "read -P 3 10M 4M", "write -P 4 14M 1M", "flush");
         // a live leaf is coalesced
         tapCtl("pause" + tap);
         Run.of("qemu-img", "commit", "-q", "-d", top.toString()).ok();
         tapCtl("unpause" + tap + " -a qcow2:" + base);
         assertEquals(List.of("qcow2:" + base), images(tap));
-        io(uri, "read -P 1 0 4M", "read -P 2 4M 6M", "read -P 3 10M 4M", "read -P 4 14M 1M");
+        Qemu.io("raw", uri, "read -P 1 0 4M", "read -P 2 4M 6M", "read -P 3 10M 4M", "read -P 4 14M 1M");
         tapCtl("destroy" + tap);
         daemon.blktap("check", "tap:qcow2:" + base).ok();
     }
@@ -393,7 +385,7 @@ class TapCtlIT {
         String minor = minorOf(tapCtl("create -a qcow2:" + base));
         String tap = " -p " + daemon.pid() + " -m " + minor;
         String uri = nbd(control.resolve("nbd" + daemon.pid() + "." + minor));
-        io(uri, "write -P 1 0 16M", "flush");
+        Qemu.io("raw", uri, "write -P 1 0 16M", "flush");
         tapCtl("pause" + tap);
         daemon.blktap("create", "tap:qcow2:" + leaf, "32M", "--backing", "tap:qcow2:" + base)
                 .ok();
@@ -405,10 +397,10 @@ class TapCtlIT {
         try {
             Wait.until("the server listens", () -> Files.exists(there));
             tapCtl("unpause" + tap + " -a qcow2:" + leaf + " -2 nbd:" + there);
-            io(uri, "write -P 2 4M 8M", "write -z 20M 1M", "discard 10M 1M", "flush", "read -P 1 0 4M");
+            Qemu.io("raw", uri, "write -P 2 4M 8M", "write -z 20M 1M", "discard 10M 1M", "flush", "read -P 1 0 4M");
             assertEquals(0, stats(tap).get("nbd_mirror_failed").getAsInt());
             assertEquals(List.of("qcow2:" + leaf, "qcow2:" + base), images(tap));
-            io(uri, "write -P 3 24M 2M", "flush");
+            Qemu.io("raw", uri, "write -P 3 24M 2M", "flush");
             // both leaves have the same, above a copy of the base
             tapCtl("pause" + tap);
             tapCtl("unpause" + tap);
@@ -429,18 +421,18 @@ class TapCtlIT {
         try {
             Wait.until("the server listens", () -> Files.exists(there));
             tapCtl("unpause" + tap + " -2 nbd:" + there);
-            io(uri, "write -P 5 0 1M");
+            Qemu.io("raw", uri, "write -P 5 0 1M");
             assertEquals(0, stats(tap).get("nbd_mirror_failed").getAsInt());
         } finally {
             server.destroyForcibly();
             server.waitFor();
         }
-        io(uri, "write -P 6 0 1M", "flush", "read -P 6 0 1M");
+        Qemu.io("raw", uri, "write -P 6 0 1M", "flush", "read -P 6 0 1M");
         assertEquals(1, stats(tap).get("nbd_mirror_failed").getAsInt());
         daemon.kill();
         daemon.start();
         Wait.until("it runs again", () -> daemon.state("tap-" + minor).equals("running"));
-        io(uri, "read -P 6 0 1M", "write -P 7 0 1M", "flush");
+        Qemu.io("raw", uri, "read -P 6 0 1M", "write -P 7 0 1M", "flush");
         assertEquals(1, stats(tap).get("nbd_mirror_failed").getAsInt());
         tapCtl("destroy" + tap);
         // the killed daemon has counted clusters ahead

@@ -122,8 +122,7 @@ class ToolsIT {
             List<String> command = new ArrayList<>(List.of("convert", from, spec));
             command.addAll(target.options());
             daemon.blktap(command.toArray(new String[0])).ok();
-            Run.of("qemu-img", "compare", "-f", "raw", "-F", target.format(), source.toString(), image.toString())
-                    .ok();
+            Qemu.equal("raw", source, target.format(), image);
             if (List.of("qcow2", "vmdk", "vhdx").contains(target.format())) {
                 Run.of("qemu-img", "check", "-f", target.format(), image.toString())
                         .ok();
@@ -227,8 +226,7 @@ class ToolsIT {
         Path converted = directory.resolve("old2.qcow");
         Run.of(environment, bin + "img2qcow", converted.toString(), source.toString())
                 .ok();
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", source.toString(), converted.toString())
-                .ok();
+        Qemu.equal("raw", source, "qcow", converted);
         Run.of(environment, bin + "qcow2raw", directory.resolve("old.raw").toString(), converted.toString())
                 .ok();
         Run.of("cmp", source.toString(), directory.resolve("old.raw").toString())
@@ -302,8 +300,7 @@ class ToolsIT {
             won += each.waitFor() == 0 ? 1 : 0;
         }
         assertEquals(1, won);
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow2", source.toString(), target.toString())
-                .ok();
+        Qemu.equal("raw", source, "qcow2", target);
         assertEquals(
                 List.of(),
                 names().stream().filter(name -> name.startsWith(".contended")).toList());

@@ -20,8 +20,11 @@ import org.blktap.linux.FileLock;
 import org.blktap.linux.Libc;
 import org.blktap.linux.PinnedFile;
 
-/** A queue with files that are opened, locked, read and written by blocking calls. */
-final class RealFiles implements IoQueue {
+/**
+ * A queue with files that are opened and locked, and read and written by blocking calls only: what drivers of tests
+ * use.
+ */
+public class RealFiles implements IoQueue {
     /** Files that are open on all queues. */
     static final AtomicInteger OPEN = new AtomicInteger();
 
@@ -47,6 +50,11 @@ final class RealFiles implements IoQueue {
             throw new ErrnoException(Errno.EBUSY, path + ": in use by another attachment or process");
         }
         OPEN.incrementAndGet();
+        return opened(path, fd, writable);
+    }
+
+    /** @param fd is closed with the file */
+    protected RealFile opened(Path path, int fd, boolean writable) throws IOException {
         return new RealFile(path, fd, writable);
     }
 
@@ -55,13 +63,14 @@ final class RealFiles implements IoQueue {
         // the files are closed one by one
     }
 
-    private static final class RealFile implements IoFile {
+    /** One file. */
+    public static class RealFile implements IoFile {
         private final Path path;
         private final int fd;
         private final boolean writable;
         private boolean closed;
 
-        RealFile(Path path, int fd, boolean writable) {
+        protected RealFile(Path path, int fd, boolean writable) {
             this.path = path;
             this.fd = fd;
             this.writable = writable;
@@ -176,7 +185,7 @@ final class RealFiles implements IoQueue {
         }
 
         @Override
-        public void flushNow() {
+        public void flushNow() throws IOException {
             // no test cuts the power
         }
 

@@ -16,7 +16,6 @@ import java.util.Random;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.blktap.api.engine.Errno;
-import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoEngine;
@@ -24,9 +23,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
 import org.blktap.api.memory.Segments;
-import org.blktap.linux.FileLock;
-import org.blktap.linux.Libc;
-import org.blktap.linux.PinnedFile;
+import org.blktap.core.RealFiles;
 
 /**
  * An engine whose operations on real files are done one at a time, each a step that a test sees. It knows what no flush
@@ -70,83 +67,47 @@ final class SteppedFiles implements IoEngine {
 
     @Override
     public IoQueue open(IoLoop loop) {
-        return new IoQueue() {
-            @Override
-            public IoFile open(Path path, boolean writable) throws IOException {
-                throw new AssertionError(path + ": opened by its name");
-            }
-
-            @Override
-            public IoFile open(Path path, int descriptor, boolean writable) throws IOException {
-                return open(path, descriptor, writable, List.of());
-            }
-
+        return new RealFiles() {
             @Override
             public IoFile open(Path path, int descriptor, boolean writable, List<IoFile> own) throws IOException {
-                return opened(path, descriptor, writable, own, loop);
+                synchronized (SteppedFiles.this) {
+                    return super.open(path, descriptor, writable, own);
+                }
             }
 
             @Override
-            public void close() {
-                // the files are closed one by one
+            protected RealFile opened(Path path, int fd, boolean writable) throws IOException {
+                Path held = Path.of("/proc/self/fd/" + fd);
+                byte[] found = Files.readAllBytes(held);
+                CachedContent content = contents.get(key(held));
+                if (content == null || !Arrays.equals(content.now(), found)) {
+                    // new, or with the number of one that was removed
+                    content = new CachedContent(found);
+                    contents.put(key(held), content);
+                }
+                step("open " + path.getFileName());
+                return new SteppedFile(path, fd, writable, loop, content);
             }
         };
     }
 
-    private synchronized IoFile opened(Path path, int descriptor, boolean writable, List<IoFile> own, IoLoop loop)
-            throws IOException {
-        int fd = PinnedFile.reopen(descriptor, Libc.O_RDWR);
-        FileLock.hold(fd, writable);
-        own.forEach(each -> ((SteppedFile) each).lock(false));
-        boolean free = FileLock.isFree(fd, writable);
-        own.forEach(each -> ((SteppedFile) each).lock(true));
-        if (!free) {
-            Libc.close(fd);
-            throw new ErrnoException(Errno.EBUSY, path + ": in use by another attachment or process");
-        }
-        Path held = Path.of("/proc/self/fd/" + fd);
-        byte[] found = Files.readAllBytes(held);
-        CachedContent content = contents.get(key(held));
-        if (content == null || !Arrays.equals(content.now(), found)) {
-            // new, or with the number of one that was removed
-            content = new CachedContent(found);
-            contents.put(key(held), content);
-        }
-        step("open " + path.getFileName());
-        return new SteppedFile(path, fd, writable, loop, content);
-    }
-
-    private final class SteppedFile implements IoFile {
-        private final Path path;
-        private final int fd;
-        private final boolean writable;
+    private final class SteppedFile extends RealFiles.RealFile {
         private final IoLoop loop;
         private final CachedContent content;
         private final FileChannel channel;
-        private boolean closed;
 
         SteppedFile(Path path, int fd, boolean writable, IoLoop loop, CachedContent content) throws IOException {
-            this.path = path;
-            this.fd = fd;
-            this.writable = writable;
+            super(path, fd, writable);
             this.loop = loop;
             this.content = content;
             channel = FileChannel.open(
                     Path.of("/proc/self/fd/" + fd), Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE));
         }
 
-        void lock(boolean held) {
-            if (!closed && held) {
-                FileLock.hold(fd, writable);
-            } else if (!closed) {
-                FileLock.release(fd);
-            }
-        }
-
         private void change(String what, Step how) throws IOException {
             synchronized (SteppedFiles.this) {
                 how.run();
-                step(what + " " + path.getFileName());
+                step(what + " " + path().getFileName());
             }
         }
 
@@ -221,11 +182,6 @@ final class SteppedFiles implements IoEngine {
         }
 
         @Override
-        public boolean zeroesOnDiscard() {
-            return true;
-        }
-
-        @Override
         public void zero(long offset, long length, boolean unmap, IoCallback done) {
             later(done, "zero", () -> put(new byte[(int) length], offset));
         }
@@ -285,45 +241,13 @@ final class SteppedFiles implements IoEngine {
         }
 
         @Override
-        public Path path() {
-            return path;
-        }
-
-        @Override
-        public boolean writable() {
-            return writable;
-        }
-
-        @Override
-        public boolean blockDevice() {
-            return false;
-        }
-
-        @Override
-        public long size() {
-            try {
-                return channel.size();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
-
-        @Override
-        public int alignment() {
-            return 1;
-        }
-
-        @Override
         public void close() {
             synchronized (SteppedFiles.this) {
-                if (!closed) {
-                    closed = true;
-                    Libc.close(fd);
-                    try {
-                        channel.close();
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
-                    }
+                super.close();
+                try {
+                    channel.close();
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
                 }
             }
         }

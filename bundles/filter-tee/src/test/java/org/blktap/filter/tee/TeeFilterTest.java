@@ -142,6 +142,12 @@ class TeeFilterTest {
         assertEquals(5, at(second, 4096));
     }
 
+    /** @param most bytes of memory for copies */
+    private TeeDisk withCopies(int most) throws Exception {
+        return new TeeDisk(
+                "a", loop, below, second, TapSpec.parse("tap:ram:b"), null, () -> {}, new WriteCopies(memory, most));
+    }
+
     @Test
     void whatIsMoreThanTheMemoryForCopiesIsWrittenInParts() throws Exception {
         int piece = WriteCopies.PIECE;
@@ -149,15 +155,7 @@ class TeeFilterTest {
             for (int i = 0; i < 5 * piece / 512; i++) {
                 Memory.fill(large.address() + i * 512L, 512, (byte) (i % 251));
             }
-            TeeDisk disk = new TeeDisk(
-                    "a",
-                    loop,
-                    below,
-                    second,
-                    TapSpec.parse("tap:ram:b"),
-                    null,
-                    () -> {},
-                    new WriteCopies(memory, 2 * piece));
+            TeeDisk disk = withCopies(2 * piece);
             below.hold = true;
             second.hold = true;
             for (int offset : new int[] {0, 6 * piece}) {
@@ -185,15 +183,7 @@ class TeeFilterTest {
     @Test
     void aSecondThatFailsBetweenPartsGetsNoMore() throws Exception {
         try (NativeBuffer large = memory.allocate(4 * WriteCopies.PIECE)) {
-            TeeDisk disk = new TeeDisk(
-                    "a",
-                    loop,
-                    below,
-                    second,
-                    TapSpec.parse("tap:ram:b"),
-                    null,
-                    () -> {},
-                    new WriteCopies(memory, WriteCopies.PIECE));
+            TeeDisk disk = withCopies(WriteCopies.PIECE);
             second.fails = request -> Errno.EIO;
             Request request = new Request(done -> ended.add(done.error()), 1);
             request.data().add(large.address(), 4 * WriteCopies.PIECE);

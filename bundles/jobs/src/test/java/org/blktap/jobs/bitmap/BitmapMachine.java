@@ -16,7 +16,6 @@ import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
-import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
@@ -30,6 +29,7 @@ import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.api.filter.Substitute;
 import org.blktap.api.testkit.TestFilterContext;
 import org.blktap.api.testkit.TimedLoop;
+import org.blktap.jobs.TestStatus;
 
 /**
  * One attachment "a" with the filter {@code bitmap} between two others, as the core would have it: a change of the
@@ -250,17 +250,11 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
     }
 
     private AttachmentStatus status() {
-        return new AttachmentStatus(
+        return TestStatus.of(
                 ID,
                 "tap:ram:a",
                 parked ? AttachmentStatus.State.PARKED : AttachmentStatus.State.RUNNING,
-                StateReason.NONE,
                 size,
-                512,
-                false,
-                "none",
-                List.of(),
-                Map.of(),
                 Map.of(),
                 filters());
     }

@@ -14,7 +14,6 @@ import java.util.Map;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
-import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
 import org.blktap.api.filter.PassThroughDisk;
@@ -23,6 +22,7 @@ import org.blktap.api.settings.Directories;
 import org.blktap.api.testkit.MemoryPort;
 import org.blktap.api.testkit.TestFilterContext;
 import org.blktap.api.testkit.TimedLoop;
+import org.blktap.jobs.TestStatus;
 import org.blktap.jobs.bitmap.BitmapFilter;
 import org.blktap.jobs.bitmap.Bitmaps;
 import org.blktap.linux.NativeMemoryService;
@@ -108,19 +108,7 @@ class PointsInTimeTest {
     }
 
     private AttachmentStatus status() {
-        return new AttachmentStatus(
-                ID,
-                "tap:ram:a",
-                State.RUNNING,
-                StateReason.NONE,
-                SIZE,
-                512,
-                false,
-                "none",
-                List.of(),
-                Map.of(),
-                Map.of(),
-                List.copyOf(filters));
+        return TestStatus.of(ID, "tap:ram:a", State.RUNNING, SIZE, Map.of(), filters);
     }
 
     private String usedBy() throws DiskException {

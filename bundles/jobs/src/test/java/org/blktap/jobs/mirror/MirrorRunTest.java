@@ -20,7 +20,6 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
-import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
@@ -30,6 +29,7 @@ import org.blktap.jobs.Job;
 import org.blktap.jobs.JobCancelled;
 import org.blktap.jobs.JobState;
 import org.blktap.jobs.JobTable;
+import org.blktap.jobs.TestStatus;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -87,19 +87,7 @@ class MirrorRunTest {
         if (chain.size() > 1) {
             details.put(AttachmentStatus.BACKING, chain.get(1).toString());
         }
-        return new AttachmentStatus(
-                ID,
-                chain.get(0).toString(),
-                State.RUNNING,
-                StateReason.NONE,
-                SIZE,
-                512,
-                false,
-                "none",
-                List.of(),
-                Map.of(),
-                details,
-                List.copyOf(filters));
+        return TestStatus.of(ID, chain.get(0).toString(), State.RUNNING, SIZE, details, filters);
     }
 
     private Images images() {
