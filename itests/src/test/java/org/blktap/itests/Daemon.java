@@ -27,24 +27,12 @@ final class Daemon implements AutoCloseable {
 
     /** Unpacks into a directory; {@link #start} starts. */
     Daemon(Path directory, Map<String, String> extra) throws Exception {
-        Path tar;
-        try (Stream<Path> files = Files.list(Path.of(System.getProperty("distribution.directory")))) {
-            tar = files.filter(f -> f.getFileName().toString().matches("blktap-.*\\.tar\\.gz"))
-                    .findFirst()
-                    .orElseThrow();
-        }
-        Run.of("tar", "xf", tar.toString(), "-C", directory.toString()).ok();
-        try (Stream<Path> files = Files.list(directory)) {
-            home = files.filter(f -> Files.isDirectory(f.resolve("bin")))
-                    .findFirst()
-                    .orElseThrow();
-        }
+        home = Distribution.copy(directory);
         runDir = directory.resolve("run");
         dataDir = directory.resolve("data");
         log = directory.resolve("blktapd.log");
         environment = new java.util.HashMap<>();
-        // it would be made once for each test
-        environment.put("BLKTAP_ARCHIVE_DIR", "none");
+        environment.put("BLKTAP_ARCHIVE_DIR", Distribution.archive().toString());
         environment.putAll(extra);
         environment.put("BLKTAP_RUN_DIR", runDir.toString());
         environment.put("BLKTAP_DATA_DIR", dataDir.toString());

@@ -72,7 +72,7 @@ final class Iovecs {
                 Memory.zero(Memory.getLong(at), Memory.getLong(at + Libc.IOVEC_LEN));
             }
             // makes the JVM report a failed access here, rather than at the loop's next call of the kernel
-            Libc.getuid();
+            Libc.getpagesize();
         } catch (InternalError e) {
             return Errno.EFAULT;
         }

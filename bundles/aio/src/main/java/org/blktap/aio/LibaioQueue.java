@@ -34,9 +34,6 @@ final class LibaioQueue implements IoQueue, LoopStage {
      * 65536 by default.
      */
     static final int DEPTH = 256;
-    // the queue's own memory
-    private static final int AT_EVENT_VALUE = 64;
-    private static final int AT_BATCH = 4096;
     /** Control blocks in a slab. */
     private static final int SLAB = 64;
 
@@ -48,7 +45,6 @@ final class LibaioQueue implements IoQueue, LoopStage {
 
     private final int eventFd;
     private final IoLoop.Watch watch;
-    private final long eventValue;
     /** Addresses of the control blocks to submit. */
     private final long batch;
 
@@ -64,7 +60,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
     private boolean closed;
 
     static LibaioQueue open(IoLoop loop, AioContexts contexts) throws IOException {
-        Mapping memory = Mapping.anonymous(AT_BATCH + DEPTH * Long.BYTES);
+        Mapping memory = Mapping.anonymous(DEPTH * Long.BYTES);
         try (CloseOnFailure opened = new CloseOnFailure(memory::close)) {
             long context = contexts.take();
             opened.add(() -> contexts.giveBack(context));
@@ -83,9 +79,11 @@ final class LibaioQueue implements IoQueue, LoopStage {
         this.memory = memory;
         this.context = context;
         this.eventFd = eventFd;
-        eventValue = memory.address() + AT_EVENT_VALUE;
-        batch = memory.address() + AT_BATCH;
-        watch = loop.watch(eventFd, IoLoop.READABLE, events -> Libc.read(eventFd, eventValue, Long.BYTES));
+        batch = memory.address();
+        // each completion is an edge, so that the eventfd need not be read
+        watch = loop.watch(eventFd, IoLoop.READABLE | IoLoop.EDGE_TRIGGERED, events -> {
+            // the turn after this looks into the ring
+        });
         loop.addEngine(this);
     }
 

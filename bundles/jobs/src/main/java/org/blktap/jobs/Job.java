@@ -15,8 +15,8 @@ import org.blktap.api.disk.Options;
  * that a restart goes on with it.
  */
 public final class Job {
-    /** Pieces that are copied at once while the VM has requests in flight, unless it is set. */
-    private static final int SHARE = 2;
+    /** The share of a job whose work finds out by itself how much the device can bear. */
+    public static final int AUTOMATIC_SHARE = 0;
 
     private static final int MOST_SHARE = 16;
 
@@ -39,7 +39,7 @@ public final class Job {
     private long doneBytes;
     private long totalBytes;
     private volatile long speed;
-    private volatile int share = SHARE;
+    private volatile int share = AUTOMATIC_SHARE;
     private volatile Runnable onChange = () -> {};
 
     /** A new job. */
@@ -69,7 +69,7 @@ public final class Job {
         doneBytes = Long.parseLong(record.getProperty("done", "0"));
         totalBytes = Long.parseLong(record.getProperty("total", "0"));
         speed = Long.parseLong(record.getProperty("speed", "0"));
-        share = Integer.parseInt(record.getProperty("share", Integer.toString(SHARE)));
+        share = Integer.parseInt(record.getProperty("share", Integer.toString(AUTOMATIC_SHARE)));
         for (String key : new TreeSet<>(record.stringPropertyNames())) {
             if (key.startsWith("value.")) {
                 values.put(key.substring("value.".length()), record.getProperty(key));
@@ -135,7 +135,7 @@ public final class Job {
         return speed;
     }
 
-    /** Pieces that are copied at once while the VM has requests in flight. */
+    /** Pieces that are copied at once while the VM has requests in flight, or {@link #AUTOMATIC_SHARE}. */
     public int share() {
         return share;
     }
@@ -245,6 +245,11 @@ public final class Job {
         pausedMicros = pause.toNanos() / 1000;
     }
 
+    /** Ends a wait of the job's thread: its work has come to a point that the thread looks for. Any thread. */
+    public synchronized void wake() {
+        notifyAll();
+    }
+
     /** Waits until something changes, or some time has passed. */
     public synchronized void await(long milliseconds) throws InterruptedException {
         wait(milliseconds);
@@ -317,11 +322,13 @@ public final class Job {
         changed();
     }
 
-    /** Sets {@code speed=} and {@code share=}. */
+    /** Sets {@code speed=} and {@code share=}, which may be {@code auto}. */
     public void set(Map<String, String> settings) throws DiskException {
         Options options = new Options(settings);
         long newSpeed = options.size("speed", speed);
-        int newShare = options.number("share", share, 1, MOST_SHARE);
+        int newShare = options.text("share", "").equals("auto")
+                ? AUTOMATIC_SHARE
+                : options.number("share", share, 1, MOST_SHARE);
         options.checkAllKnown("job " + id);
         synchronized (this) {
             checkRuns();

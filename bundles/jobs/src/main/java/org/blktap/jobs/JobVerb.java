@@ -55,7 +55,7 @@ public final class JobVerb implements Verb {
     @Parameters(index = "1", description = "Its number, as jobs lists it.")
     String id;
 
-    @Parameters(index = "2..*", description = "To set: speed=BYTES a second, share=PIECES.")
+    @Parameters(index = "2..*", description = "To set: speed=BYTES a second, share=PIECES or auto.")
     List<String> settings = new ArrayList<>();
 
     @Option(names = "--wait", description = "Waits until the job has ended.")

@@ -211,7 +211,8 @@ public final class Libc {
 
     public static native int umask(int mask);
 
-    public static native int getuid();
+    /** Known to libc since the process began: no system call. */
+    public static native int getpagesize();
 
     public static native int geteuid();
 

@@ -54,14 +54,14 @@ class TruncatedMemoryTest {
             boolean reported = false;
             try {
                 operation.accept(shared.address());
-                Libc.getuid();
+                Libc.getpagesize();
             } catch (InternalError e) {
                 reported = true;
             }
             assertTrue(reported, what);
             Libc.ftruncate(fd, BYTES);
             operation.accept(shared.address());
-            Libc.getuid();
+            Libc.getpagesize();
         }
     }
 
@@ -101,7 +101,7 @@ class TruncatedMemoryTest {
 
     private void faults(String what, ListOperation operation) {
         Segments list = new Segments(2);
-        list.foreign(Libc::getuid);
+        list.foreign(Libc::getpagesize);
         Segments slice = new Segments(2);
         for (int i = 0; i < WARM + 3; i++) {
             boolean gone = i >= WARM;
@@ -116,7 +116,7 @@ class TruncatedMemoryTest {
             assertEquals(gone, list.faulted(), what);
             Libc.ftruncate(fd, BYTES);
             // nothing comes late
-            Libc.getuid();
+            Libc.getpagesize();
         }
     }
 

@@ -19,6 +19,8 @@ public interface IoLoop extends Executor, AutoCloseable {
     int ERROR = 0x008;
     /** EPOLLHUP of sys/epoll.h; always reported. */
     int HANG_UP = 0x010;
+    /** EPOLLET of sys/epoll.h: a descriptor is reported once for each event, whether or not it is read. */
+    int EDGE_TRIGGERED = 1 << 31;
 
     /** The thread's name, for logs. */
     String name();
@@ -58,9 +60,9 @@ public interface IoLoop extends Executor, AutoCloseable {
     long nanoTime();
 
     /**
-     * Calls a handler whenever a file descriptor is ready (level-triggered), until it throws. Loop only.
+     * Calls a handler whenever a file descriptor is ready, until it throws. Loop only.
      *
-     * @param events a set of {@link #READABLE}, {@link #WRITABLE}
+     * @param events a set of {@link #READABLE}, {@link #WRITABLE} and {@link #EDGE_TRIGGERED}
      */
     Watch watch(int fd, int events, FdHandler handler);
 

@@ -301,7 +301,7 @@ class LuksDiskTest {
             assertEquals(0, Libc.ftruncate(fd, gone ? i % 8 * 4096L : length));
             int[] error = {-1};
             Request request = new Request(done -> error[0] = done.error(), 1);
-            request.data().foreign(Libc::getuid);
+            request.data().foreign(Libc::getpagesize);
             request.data().add(guest.address(), length);
             Operation operation = i % 2 == 0 ? Operation.READ : Operation.WRITE;
             disk.submit(request.set(operation, 512, length, 0));

@@ -13,13 +13,11 @@ import org.blktap.jobs.bits.MappedBits;
  * Copies what the bits say from one disk to another, in the background. A bit is cleared when its chunk has been copied
  * and the VM has not changed it meanwhile. A chunk with a change of the VM in flight is left for later.
  *
- * <p>Few pieces are in flight while the VM is at work, more while it is idle. Loop only.
+ * <p>{@link Share} says how many pieces are in flight. Loop only.
  */
 final class Copier implements AutoCloseable {
-    /** Pieces in flight while the VM is idle. */
+    /** Pieces in flight at most. */
     static final int PIECES = 16;
-    /** The VM is idle when it has submitted nothing for this time. */
-    private static final long IDLE_NANOS = 10_000_000;
     /** Bytes of one question for the source's map. */
     private static final long WINDOW = 64 << 20;
     /** The longest run of zeros that is written by one request. */
@@ -42,6 +40,7 @@ final class Copier implements AutoCloseable {
     private final ArrayDeque<CopyPiece> free = new ArrayDeque<>();
     private final ActivePieces active = new ActivePieces();
     private final SpeedLimit speed;
+    private final Share share;
     private final SourceMap map;
     private final Runnable onIdle;
     private Runnable onEnded = () -> {};
@@ -57,7 +56,7 @@ final class Copier implements AutoCloseable {
 
     private int passes;
     private long copied;
-    private long lastVmNanos;
+    private long passed;
 
     /**
      * @param names of the target, for errors
@@ -86,6 +85,7 @@ final class Copier implements AutoCloseable {
         this.changes = changes;
         this.job = job;
         speed = new SpeedLimit(loop, job, this::advance);
+        share = new Share(loop, job, PIECES);
         this.depths = depths;
         this.onIdle = onIdle;
         freshFrom = fresh ? 0 : Long.MAX_VALUE;
@@ -137,7 +137,7 @@ final class Copier implements AutoCloseable {
 
     /** The VM has submitted something. */
     void vmAtWork() {
-        lastVmNanos = loop.nanoTime();
+        share.vmAtWork();
     }
 
     /** The VM changes a range: what is being copied of it is copied again, what is known of it is old. */
@@ -181,6 +181,11 @@ final class Copier implements AutoCloseable {
         return copied;
     }
 
+    /** Bytes that it has copied, or that need no copy; what it has copied in vain or again counts again. */
+    long passed() {
+        return passed;
+    }
+
     /** Chunks that are to be copied, but for those that wait for a change of the VM to end. */
     long remaining() {
         return Math.max(0, bits.count() - changes.chunks());
@@ -214,14 +219,10 @@ final class Copier implements AutoCloseable {
         if (finishing) {
             return true;
         }
-        if (draining || job.paused() || job.cancelled() || active.count() >= most()) {
+        if (draining || job.paused() || job.cancelled() || active.count() >= share.pieces()) {
             return false;
         }
         return speed.passes();
-    }
-
-    private int most() {
-        return loop.nanoTime() - lastVmNanos < IDLE_NANOS ? Math.min(PIECES, job.share()) : PIECES;
     }
 
     /** Starts a piece, or a question for the map; false if there is nothing to do now. */
@@ -239,6 +240,7 @@ final class Copier implements AutoCloseable {
         boolean known = map.isValid();
         long run = known ? whole(at, Math.min(end, map.runEnd())) : at;
         if (run > at && !depths.all() && skipped()) {
+            passed += run - at;
             bits.clear(at, run - at);
             cursor = run;
         } else if (run > at && depths.all() && map.zero()) {
@@ -331,6 +333,7 @@ final class Copier implements AutoCloseable {
         cursor = end;
         if (at >= freshFrom) {
             copied += end - at;
+            passed += end - at;
             bits.clear(at, end - at);
             return;
         }
@@ -362,12 +365,13 @@ final class Copier implements AutoCloseable {
         }
         if (!piece.hasParts()) {
             free.push(piece);
+            passed += end - at;
             bits.clear(at, end - at);
             return;
         }
         active.add(piece);
         speed.take(end - at);
-        piece.read();
+        piece.read(loop.nanoTime());
     }
 
     // ---- how it ends
@@ -377,6 +381,10 @@ final class Copier implements AutoCloseable {
         active.remove(piece);
         if (whole) {
             copied += piece.end() - piece.begin();
+            passed += piece.end() - piece.begin();
+            if (piece.startedNanos() != 0) {
+                share.took(loop.nanoTime() - piece.startedNanos());
+            }
             if (!piece.touched()) {
                 bits.clear(piece.begin(), piece.end() - piece.begin());
             }

@@ -36,6 +36,8 @@ final class CopyPiece {
     private boolean again;
     /** Whether the VM has changed something in the range meanwhile. */
     private boolean touched;
+    /** When the read began, by the loop's clock; 0 if there is none. */
+    private long startedNanos;
 
     CopyPiece(Copier copier, NativeBuffer memory, long at, ByteBuffer zeros) {
         this.copier = copier;
@@ -67,6 +69,7 @@ final class CopyPiece {
         fresh = isFresh;
         partCount = 0;
         touched = false;
+        startedNanos = 0;
     }
 
     /** Adds a part, joined to the one before if it follows. */
@@ -89,7 +92,12 @@ final class CopyPiece {
         return partCount > 0;
     }
 
-    void read() {
+    long startedNanos() {
+        return startedNanos;
+    }
+
+    void read(long nowNanos) {
+        startedNanos = nowNanos;
         part = 0;
         next = parts[0];
         reading.data().clear();

@@ -23,9 +23,10 @@ import org.blktap.jobs.bits.MappedBits;
  * A disk whose contents are copied to another, the target, while its VM writes. Or what its backing images have is
  * copied into itself: then a change of the VM waits while its range is being copied.
  *
- * <p>At first a change of the VM goes to the source only, and its bits are set. When little is left, changes go to both
- * ({@link #through}), and complete when both have ended. A discard always goes to the source only: what it leaves there
- * is copied. An error of the target leaves the bits set, and the VM does not see it.
+ * <p>At first a change of the VM goes to the source only, and its bits are set. When little is left, or when the VM
+ * changes so much that the copying does not catch up, changes go to both ({@link #through}), and complete when both
+ * have ended. A discard always goes to the source only: what it leaves there is copied. An error of the target leaves
+ * the bits set, and the VM does not see it.
  *
  * <p>Loop only, except where noted.
  */
@@ -34,6 +35,8 @@ final class MirrorDisk extends PassThroughDisk {
     private static final long LITTLE = 32 << 20;
     /** After so many passes they do in any case. */
     private static final int MOST_PASSES = 3;
+    /** And when more than one of so many bytes that were copied must be copied again. */
+    private static final int BEHIND = 4;
 
     private final FilterContext context;
     private final Job job;
@@ -56,6 +59,9 @@ final class MirrorDisk extends PassThroughDisk {
     private final Request flush = new Request(this::targetFlushed, 0);
     private final ArrayDeque<Runnable> whenIdle = new ArrayDeque<>();
     private boolean started;
+    /** What was left when the copying started. */
+    private long leftAtStart;
+
     private boolean through;
     private boolean draining;
     private boolean flushing;
@@ -105,7 +111,10 @@ final class MirrorDisk extends PassThroughDisk {
                 context.memory(),
                 this::idle);
         writes = new MirrorWrites(this, target, upward, !depths.all(), changes, copier, context.memory());
-        copier.onEnded(writes::release);
+        copier.onEnded(() -> {
+            writes.release();
+            decide();
+        });
         chained = !depths.all();
         backing = below.info().backing();
         publish();
@@ -127,6 +136,7 @@ final class MirrorDisk extends PassThroughDisk {
         execute(() -> {
             if (!started) {
                 started = true;
+                leftAtStart = left();
                 // another object may have had the bits until the filter was in its place
                 bits.takeOver();
                 copier.run(true);
@@ -307,16 +317,24 @@ final class MirrorDisk extends PassThroughDisk {
         }
     }
 
-    /** Shows how far it is, and decides whether changes go to both. */
+    /** Decides whether changes go to both. */
+    private void decide() {
+        if (copier.failures().any() || job.paused()) {
+            through = false;
+        } else if (started && !through) {
+            through = copier.passes() > 0 && left() <= LITTLE || copier.passes() >= MOST_PASSES || isBehind();
+        }
+    }
+
+    /** Whether another pass would leave much again, since the VM changes what has been copied. */
+    private boolean isBehind() {
+        long again = copier.passed() - (leftAtStart - left());
+        return again > LITTLE && again > copier.passed() / BEHIND;
+    }
+
+    /** Shows how far it is. */
     void publish() {
-        if (copier.failures().any()) {
-            through = false;
-        } else if (started && !through && copier.passes() > 0) {
-            through = left() <= LITTLE || copier.passes() >= MOST_PASSES;
-        }
-        if (job.paused()) {
-            through = false;
-        }
+        decide();
         long remaining = copier.remaining() * bits.granularity();
         boolean ready = started && through && remaining == 0 && copier.isIdle();
         MirrorState now = state;
@@ -327,6 +345,9 @@ final class MirrorDisk extends PassThroughDisk {
                 || now.failure() != copier.failures().first()
                 || now.started() != started) {
             state = new MirrorState(ready, copied, remaining, copier.failures().first(), started);
+            if (ready != now.ready() || state.failure() != now.failure()) {
+                job.wake();
+            }
         }
     }
 

@@ -9,9 +9,6 @@ import org.blktap.linux.Libc;
  * each write to it as an edge, and a read would block if the client cleared O_NONBLOCK and read it first.
  */
 final class Kick {
-    /** EPOLLET of sys/epoll.h. */
-    private static final int EDGE_TRIGGERED = 1 << 31;
-
     private final int fd;
     private final IoLoop.Watch watch;
 
@@ -27,7 +24,7 @@ final class Kick {
             throw new ProtocolException(what + ": its kick descriptor is no eventfd");
         }
         try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
-            return opened.keep(new Kick(fd, device.loop().watch(fd, IoLoop.READABLE | EDGE_TRIGGERED, events -> {
+            return opened.keep(new Kick(fd, device.loop().watch(fd, IoLoop.READABLE | IoLoop.EDGE_TRIGGERED, events -> {
                 // the turn after this looks into all rings
             })));
         } catch (RuntimeException | Error e) {

@@ -63,9 +63,9 @@ final class MemoryGuard {
     /**
      * Makes the JVM throw the failure of an access to shared memory, if there was one, here. The JVM throws it when a
      * call of a native method by JNA returns; compiled code alone may continue for long with a value that it never
-     * read. Costs one cheap system call for each batch.
+     * read. Any such call does; this one makes no system call.
      */
     static void settle() {
-        Libc.getuid();
+        Libc.getpagesize();
     }
 }

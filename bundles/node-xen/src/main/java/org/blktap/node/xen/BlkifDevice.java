@@ -74,10 +74,11 @@ final class BlkifDevice implements LoopStage {
 
     /**
      * Has the JVM deliver here what an access to memory that is gone has thrown: it does so when a native call returns,
-     * and until then compiled code may go on with a value that was never read. One cheap system call for a batch.
+     * and until then compiled code may go on with a value that was never read. Any call does; this one stays in the
+     * process, as a system call of a paravirtual dom0 takes the way through Xen.
      */
     static void settle() {
-        Libc.getuid();
+        Libc.getpagesize();
     }
 
     /** Whether the guest may write, as its toolstack says; the disk may refuse it all the same. */

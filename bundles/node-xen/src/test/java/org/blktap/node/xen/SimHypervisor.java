@@ -197,7 +197,7 @@ final class SimHypervisor implements Hypervisor {
             long page = guest.address(guest.readablePage(gref)) + offset;
             try {
                 Memory.copy(fromGuest ? page : ours, fromGuest ? ours : page, bytes);
-                Libc.getuid();
+                Libc.getpagesize();
                 return LibXenGnttab.GNTST_OKAY;
             } catch (InternalError e) {
                 // its guest has taken it away

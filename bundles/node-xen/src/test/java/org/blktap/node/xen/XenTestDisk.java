@@ -77,7 +77,7 @@ final class XenTestDisk implements AutoCloseable {
         seen = host.between.apply(store);
         port = new MemoryPort(content);
         // a guest that takes its memory away is noticed where the disk uses it
-        port.afterMove = Libc::getuid;
+        port.afterMove = Libc::getpagesize;
         setup.prepare(port);
         loop = host.loops.start("test-xen-" + domain);
         context = TestNodeContext.of("disk-" + domain, loop, port, memory, host.runDir)
