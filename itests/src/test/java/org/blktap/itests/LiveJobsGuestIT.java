@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class LiveJobsGuestIT {
     private static final int ROUNDS = Integer.getInteger("live.rounds", 5);
-    private static final int KILLS = Integer.getInteger("live.kills", 8);
+    private static final int KILLS = Integer.getInteger("live.kills", 20);
     private static final List<String> TYPES = List.of("vhd", "vmdk", "qcow", "vhdx", "aio", "qcow2");
 
     @TempDir
@@ -226,12 +226,12 @@ class LiveJobsGuestIT {
         Set<String> before = chain();
         switch (kill % 4) {
             case 0 -> daemon.begin("snapshot", "g", "--name", "k" + kill);
-            case 1 -> daemon.begin("commit", "g", "--speed", "8M");
+            case 1 -> daemon.begin("commit", "g", "--speed", "24M");
             case 2 -> {
                 live("snapshot", "g", "--name", "k" + kill);
-                daemon.begin("stream", "g", "--speed", "8M");
+                daemon.begin("stream", "g", "--speed", "24M");
             }
-            default -> daemon.begin("move", "g", fresh(TYPES.get(kill / 4 % TYPES.size())), "--speed", "8M");
+            default -> daemon.begin("move", "g", fresh(TYPES.get(kill / 4 % TYPES.size())), "--speed", "24M");
         }
         Thread.sleep(random.nextInt(1500));
         daemon.kill();

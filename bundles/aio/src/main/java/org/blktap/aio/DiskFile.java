@@ -30,6 +30,7 @@ abstract class DiskFile implements IoFile {
     final OpenedFile file;
     final IoLoop loop;
     final FlushErrors flushErrors;
+    private final DataRun data = new DataRun();
     private final BounceIo bounce;
     private volatile long size;
     /** The size that the last truncate asked for: the cut after a write of a whole last sector never goes below it. */
@@ -110,7 +111,13 @@ abstract class DiskFile implements IoFile {
 
     @Override
     public void discard(long offset, long length, IoCallback done) {
-        loop.offload(() -> SpaceCalls.discard(file, offset, length), done);
+        loop.offload(
+                () -> {
+                    int result = SpaceCalls.discard(file, offset, length);
+                    data.holeMade();
+                    return result;
+                },
+                done);
     }
 
     @Override
@@ -126,7 +133,12 @@ abstract class DiskFile implements IoFile {
             return;
         }
         long before = size;
-        loop.offload(() -> SpaceCalls.zero(file, before, offset, length, unmap), error -> {
+        IoLoop.BlockingCall zero = () -> {
+            int result = SpaceCalls.zero(file, before, offset, length, unmap);
+            data.holeMade();
+            return result;
+        };
+        loop.offload(zero, error -> {
             if (error == 0 && !file.blockDevice()) {
                 size = Math.max(size, offset + length);
             }
@@ -140,7 +152,7 @@ abstract class DiskFile implements IoFile {
         loop.offload(
                 () -> {
                     synchronized (sizeLock) {
-                        return SpaceCalls.truncate(file.fd(), newSize);
+                        return cutTo(newSize);
                     }
                 },
                 error -> {
@@ -156,7 +168,7 @@ abstract class DiskFile implements IoFile {
         loop.offload(
                 () -> {
                     synchronized (sizeLock) {
-                        return SpaceCalls.truncate(file.fd(), Math.max(end, askedSize));
+                        return cutTo(Math.max(end, askedSize));
                     }
                 },
                 error -> {
@@ -167,9 +179,15 @@ abstract class DiskFile implements IoFile {
                 });
     }
 
+    private int cutTo(long end) {
+        int result = SpaceCalls.truncate(file.fd(), end);
+        data.holeMade();
+        return result;
+    }
+
     @Override
     public void map(long offset, long length, ExtentList into, IoCallback done) {
-        loop.offload(() -> SpaceCalls.map(file, offset, length, into), done);
+        loop.offload(() -> SpaceCalls.map(file, data, offset, length, into), done);
     }
 
     @Override
@@ -236,7 +254,7 @@ abstract class DiskFile implements IoFile {
     @Override
     public void truncateNow(long newSize) throws IOException {
         askedSize = newSize;
-        int error = SpaceCalls.truncate(file.fd(), newSize);
+        int error = cutTo(newSize);
         if (error != 0) {
             throw new ErrnoException("cannot set the size to " + newSize, error);
         }

@@ -82,10 +82,18 @@ final class SpaceCalls {
     }
 
     /** Finds data and holes by lseek; a file system without support reports all as data. */
-    static int map(OpenedFile file, long offset, long length, ExtentList into) {
+    static int map(OpenedFile file, DataRun known, long offset, long length, ExtentList into) {
         long end = offset + length;
         long at = offset;
         while (at < end && into.count() < MAX_EXTENTS) {
+            int asOf = known.holes();
+            long dataEnd = known.endAround(at);
+            if (dataEnd > at) {
+                dataEnd = Math.min(dataEnd, end);
+                into.add(dataEnd - at, ExtentList.DATA);
+                at = dataEnd;
+                continue;
+            }
             long data = file.blockDevice() ? at : Libc.lseek(file.fd(), at, Libc.SEEK_DATA);
             if (data < 0) {
                 // ENXIO: no data from here on
@@ -96,6 +104,9 @@ final class SpaceCalls {
             data = Math.min(Math.max(at, data), end);
             into.add(data - at, ExtentList.HOLE | ExtentList.ZERO);
             long hole = data == end || file.blockDevice() ? end : Libc.lseek(file.fd(), data, Libc.SEEK_HOLE);
+            if (hole > data) {
+                known.found(data, hole, asOf);
+            }
             hole = hole <= data ? end : Math.min(hole, end);
             into.add(hole - data, ExtentList.DATA);
             at = hole;

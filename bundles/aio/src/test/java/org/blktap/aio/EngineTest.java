@@ -334,7 +334,24 @@ class EngineTest {
         assertEquals(ExtentList.HERE, extents.depth(0), "a hole is the file's own");
         assertEquals(1 << 20, extents.length(1));
         assertEquals(ExtentList.DATA, extents.state(1));
+        assertHole(file, 9 << 19, done -> file.discard(9 << 19, 1 << 19, done));
+        assertEquals(0, run(done -> file.write(9 << 19, data, 0, 1 << 19, done)));
+        assertHole(file, 4 << 20, done -> file.zero(4 << 20, 1 << 20, true, done));
+        assertEquals(0, run(done -> file.write(4 << 20, data, 0, 1 << 20, done)));
+        assertHole(file, 9 << 19, done -> file.truncate(9 << 19, error -> file.truncate(16 << 20, done)));
         file.close();
+    }
+
+    /** What a map has found before a change is not what it tells after it. */
+    private void assertHole(IoFile file, long at, Consumer<IoCallback> change) throws Exception {
+        ExtentList extents = new ExtentList();
+        long half = 1 << 19;
+        assertEquals(0, run(done -> file.map(4 << 20, half, extents, done)));
+        assertEquals(ExtentList.DATA, extents.state(0));
+        assertEquals(0, run(change));
+        ExtentList after = new ExtentList();
+        assertEquals(0, run(done -> file.map(at, half, after, done)));
+        assertEquals(ExtentList.HOLE | ExtentList.ZERO, after.state(0));
     }
 
     @ParameterizedTest

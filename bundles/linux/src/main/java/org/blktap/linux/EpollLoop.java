@@ -81,8 +81,14 @@ final class EpollLoop implements IoLoop {
 
     private void run() {
         long lastWork = now;
+        boolean slept = false;
         while (!closing || !tasks.isEmpty()) {
             startTurn();
+            if (slept) {
+                slept = false;
+                lastLook = now;
+                lastWork = now;
+            }
             boolean work = runTasks();
             work |= runAlarms();
             work |= turn();
@@ -96,7 +102,7 @@ final class EpollLoop implements IoLoop {
                 Thread.onSpinWait();
             } else if (!(engines.arm() | nodes.arm())) {
                 sleep();
-                lastWork = now;
+                slept = true;
             }
         }
         busySince = 0;
@@ -158,8 +164,6 @@ final class EpollLoop implements IoLoop {
         BUSY_SINCE.setRelease(this, 0L);
         look(milliseconds);
         sleeping = false;
-        startTurn();
-        lastLook = now;
     }
 
     private boolean runTasks() {
