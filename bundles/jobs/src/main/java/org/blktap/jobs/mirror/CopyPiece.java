@@ -12,7 +12,7 @@ import org.blktap.api.memory.NativeBuffer;
  */
 final class CopyPiece {
     /** Bytes of the largest piece that is read. */
-    static final int BYTES = 512 << 10;
+    static final int BYTES = 128 << 10;
     /** Zeros in runs of less than this are written: holes cost too. */
     static final int GRANULE = 4096;
 
