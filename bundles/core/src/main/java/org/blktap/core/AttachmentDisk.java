@@ -41,8 +41,8 @@ final class AttachmentDisk {
     private final AttachmentNodes nodes;
     private final Services services;
     private final Set<Registry.Entry<DiskDriver>> usedDrivers = ConcurrentHashMap.newKeySet();
-    /** The image that is open, or was last; null once it is closed. */
-    private OpenImage image;
+    /** The image that is open; null once it is closed. */
+    private volatile OpenImage image;
     /** Objects that outlive a driver, such as the memory of a RAM disk. */
     private List<AutoCloseable> kept = new ArrayList<>();
 
@@ -160,7 +160,7 @@ final class AttachmentDisk {
         engineFor(request);
     }
 
-    /** The image that is open. */
+    /** The image that is open; null while none is. Any thread. */
     OpenImage image() {
         return image;
     }

@@ -18,6 +18,8 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.metrics.MetricSink;
+import org.blktap.api.metrics.MetricSource;
 import org.blktap.api.settings.Directories;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -26,7 +28,7 @@ import org.osgi.service.component.annotations.Reference;
 
 /** The attachments as a service: the commands, and what happens when the daemon starts and stops. */
 @Component(immediate = true)
-public final class AttachmentManager implements Attachments {
+public final class AttachmentManager implements Attachments, MetricSource {
     private static final Logger LOG = System.getLogger("org.blktap.core");
     private final Services services;
     private final AttachmentTable table;
@@ -86,6 +88,11 @@ public final class AttachmentManager implements Attachments {
     @Override
     public AttachmentStats stats(String id) throws DiskException {
         return table.find(id).view().stats();
+    }
+
+    @Override
+    public void collect(MetricSink sink) {
+        table.metrics().collect(sink);
     }
 
     @Override

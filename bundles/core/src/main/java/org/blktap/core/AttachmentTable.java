@@ -42,6 +42,7 @@ final class AttachmentTable {
     /** Completes when the count is 0. */
     private CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
 
+    private final DaemonMetrics metrics;
     private final AtomicInteger threadNumbers = new AtomicInteger();
     private final ExecutorService threads = Executors.newCachedThreadPool(task -> {
         Thread thread = new Thread(task, "blktap-control-" + threadNumbers.incrementAndGet());
@@ -52,6 +53,12 @@ final class AttachmentTable {
     AttachmentTable(Services services, Records records) {
         this.services = services;
         this.records = records;
+        metrics = new DaemonMetrics(attachments::values, threads);
+    }
+
+    /** Their figures. */
+    DaemonMetrics metrics() {
+        return metrics;
     }
 
     /** Opens again, all at once, what an earlier life of the daemon had. */

@@ -28,6 +28,7 @@ final class AttachmentView {
     private final AttachmentNodes nodes;
     private final AttachmentDisk disk;
     private final Parks parks;
+    private final AttachmentMetrics metrics;
 
     AttachmentView(
             Attachment attachment,
@@ -44,6 +45,12 @@ final class AttachmentView {
         this.nodes = nodes;
         this.disk = disk;
         this.parks = parks;
+        metrics = new AttachmentMetrics(this, calls, gate, disk, parks);
+    }
+
+    /** Its figures for those who watch the daemon. */
+    AttachmentMetrics metrics() {
+        return metrics;
     }
 
     /** Asks what its nodes say, if its loop answers. */

@@ -39,7 +39,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final Options options;
     private final List<String> backingTypes;
     private final List<IoFile> files = new ArrayList<>();
-    private final List<FileStatus> opened = new ArrayList<>();
+    private final List<OpenedFile> opened = new ArrayList<>();
     /** The files that are open, as their engine knows them. */
     private final List<Open> engineFiles = new CopyOnWriteArrayList<>();
 
@@ -61,6 +61,9 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private volatile OpenContext below;
 
     private record Open(FileStatus status, IoFile file) {}
+
+    /** A file of the image, by the path that led to it when it was opened. */
+    record OpenedFile(Path path, FileStatus status) {}
 
     OpenContext(OpenEnvironment environment, boolean readOnly, Options options) {
         this(environment, readOnly, options, null);
@@ -146,7 +149,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
 
     /** The file of the image; null if it has none. */
     FileStatus file() {
-        return opened.isEmpty() ? null : opened.get(0);
+        return opened.isEmpty() ? null : opened.get(0).status();
     }
 
     /** The image that is open. */
@@ -164,9 +167,14 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return below;
     }
 
+    /** The files that it has opened so far. */
+    List<OpenedFile> files() {
+        return List.copyOf(opened);
+    }
+
     /** Whether this very file is open as a part of the image. */
     boolean has(FileStatus status) {
-        return opened.stream().anyMatch(status::sameFile);
+        return opened.stream().anyMatch(each -> each.status().sameFile(status));
     }
 
     /** Has a creation make a file once more that is there and keeps its name. The context closes it. */
@@ -260,7 +268,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         }
         try (PinnedFile file = pinned(path)) {
             checkCircle(path, file.status());
-            opened.add(file.status());
+            opened.add(new OpenedFile(path, file.status()));
             return LockedFile.of(path, file);
         } catch (DiskException e) {
             if (e.reason() == Reason.CORRUPT) {
@@ -289,7 +297,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
 
     private void checkCircle(Path path, FileStatus status) throws DiskException {
         for (OpenContext up = above; up != null; up = up.above) {
-            if (up.opened.stream().anyMatch(status::sameFile)) {
+            if (up.has(status)) {
                 throw new DiskException(
                         Reason.CORRUPT,
                         FileNames.text(path) + ": backs itself through " + up.first
@@ -303,7 +311,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         if (first == null) {
             first = path;
         }
-        opened.add(pinned.status());
+        opened.add(new OpenedFile(path, pinned.status()));
         IoFile file = EngineCalls.open(environment.queue(), path, pinned.fd(), !readOnly, ownFiles(pinned.status()));
         engineFiles.add(new Open(pinned.status(), file));
         IoFile shown = watch == null ? file : new WatchedFile(file, watch);

@@ -18,8 +18,9 @@ import org.blktap.linux.PinnedFile;
  * The image of an attachment that is open with its chain, below all filters. For control threads.
  *
  * @param context how it was opened, with its open files
+ * @param chain it and the images below it
  */
-record OpenImage(TapSpec spec, VirtualDisk disk, OpenContext context) {
+record OpenImage(TapSpec spec, VirtualDisk disk, OpenContext context, ImageChain chain) {
     private static final Logger LOG = System.getLogger("org.blktap.core");
 
     /** Opens the image that an attachment is to have. On failure nothing stays open. */
@@ -39,10 +40,10 @@ record OpenImage(TapSpec spec, VirtualDisk disk, OpenContext context) {
                 context.checkBackingTypes();
             }
             done = true;
-            return new OpenImage(spec, disk, context);
+            return new OpenImage(spec, disk, context, ImageChain.of(context));
         } finally {
             if (!done) {
-                new OpenImage(spec, disk, context).close(calls);
+                new OpenImage(spec, disk, context, null).close(calls);
             }
         }
     }

@@ -47,13 +47,14 @@ final class EpollLoop implements IoLoop {
     private final LongSupplier spinNanos;
 
     private final Thread thread;
-    private final EpollSet epoll = new EpollSet();
+    private final EpollSet epoll = new EpollSet(this::memoryGone);
     private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
     private final Alarms alarms = new Alarms();
     private final Stages engines = new Stages(this::stageFailed);
     private final Stages nodes = new Stages(this::stageFailed);
     private long now = System.nanoTime();
     private long lastLook = now;
+    private final TurnCounters counters = new TurnCounters();
     /** When the present turn began, for other threads; 0 while the loop sleeps. */
     private volatile long busySince = now;
     /** Calls that helper threads run, or whose results the loop has not taken yet. */
@@ -83,18 +84,20 @@ final class EpollLoop implements IoLoop {
         long lastWork = now;
         boolean slept = false;
         while (!closing || !tasks.isEmpty()) {
-            startTurn();
             if (slept) {
                 slept = false;
                 lastLook = now;
                 lastWork = now;
+            } else {
+                endTurn();
+                showBusy();
             }
             boolean work = runTasks();
             work |= runAlarms();
             work |= turn();
             if (now - lastLook > LOOK_NANOS) {
                 lastLook = now;
-                work |= look(0) > 0;
+                work |= epoll.handle(epoll.await(0)) > 0;
             }
             if (work) {
                 lastWork = now;
@@ -110,9 +113,14 @@ final class EpollLoop implements IoLoop {
         epoll.close();
     }
 
-    /** A release store is enough: other threads only compare the time with theirs, seconds later. */
-    private void startTurn() {
+    private void endTurn() {
+        long began = now;
         now = System.nanoTime();
+        counters.ended(now - began, now);
+    }
+
+    /** A release store is enough: other threads only compare the time with theirs, seconds later. */
+    private void showBusy() {
         BUSY_SINCE.setRelease(this, now);
     }
 
@@ -145,14 +153,9 @@ final class EpollLoop implements IoLoop {
         return busySince;
     }
 
-    /** An access to memory that a VM has truncated may be reported as late as at this call; the loop goes on. */
-    private int look(int milliseconds) {
-        try {
-            return epoll.look(milliseconds);
-        } catch (InternalError e) {
-            LOG.log(Level.WARNING, name + ": memory of a VM was gone when it was used: " + e.getMessage());
-            return 1;
-        }
+    /** An access to memory that a VM has truncated may be reported as late as at a later call; the loop goes on. */
+    private void memoryGone(InternalError e) {
+        LOG.log(Level.WARNING, name + ": memory of a VM was gone when it was used: " + e.getMessage());
     }
 
     private void sleep() {
@@ -161,8 +164,13 @@ final class EpollLoop implements IoLoop {
         if (!tasks.isEmpty() || closing) {
             milliseconds = 0;
         }
+        endTurn();
         BUSY_SINCE.setRelease(this, 0L);
-        look(milliseconds);
+        int ready = epoll.await(milliseconds);
+        // the next turn begins with the handlers
+        now = System.nanoTime();
+        showBusy();
+        epoll.handle(ready);
         sleeping = false;
     }
 
@@ -195,6 +203,16 @@ final class EpollLoop implements IoLoop {
         } catch (RuntimeException | Error e) {
             failed("a task", e);
         }
+    }
+
+    /** What it has counted of its turns. Any thread. */
+    TurnCounters counters() {
+        return counters;
+    }
+
+    /** Whether its thread has ended, or is about to. Any thread. */
+    boolean ended() {
+        return ended;
     }
 
     @Override

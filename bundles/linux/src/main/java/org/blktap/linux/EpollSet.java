@@ -1,5 +1,6 @@
 package org.blktap.linux;
 
+import java.util.function.Consumer;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop.FdHandler;
 import org.blktap.api.engine.IoLoop.Watch;
@@ -28,8 +29,11 @@ final class EpollSet implements AutoCloseable {
     private final long drained = memory.address() + 2056;
     private FdWatch[] watches = new FdWatch[16];
     private boolean closed;
+    private final Consumer<InternalError> memoryGone;
 
-    EpollSet() {
+    /** @param memoryGone called when an access to memory that a VM has truncated is reported at a call */
+    EpollSet(Consumer<InternalError> memoryGone) {
+        this.memoryGone = memoryGone;
         epfd = Libc.epoll_create1(Libc.EPOLL_CLOEXEC);
         wakeFd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
         if (epfd < 0 || wakeFd < 0) {
@@ -92,16 +96,29 @@ final class EpollSet implements AutoCloseable {
         }
     }
 
-    /** Waits for events (-1: for ever) and calls their handlers. Returns the number of events. */
-    int look(int milliseconds) {
-        int n = Libc.epoll_wait(epfd, batch, BATCH, milliseconds);
-        for (int i = 0; i < n; i++) {
-            long at = batch + (long) i * EVENT_BYTES;
-            long data = Memory.getLong(at + DATA_OFFSET);
-            FdWatch watch = watches[(int) data];
-            if (watch != null && watch.fd == (int) (data >>> 32)) {
-                watch.handler.ready(Memory.getInt(at));
+    /** Waits for events (-1: for ever). Returns their number; not positive if there is none. */
+    int await(int milliseconds) {
+        try {
+            return Libc.epoll_wait(epfd, batch, BATCH, milliseconds);
+        } catch (InternalError e) {
+            memoryGone.accept(e);
+            return 0;
+        }
+    }
+
+    /** Calls the handlers of the events that {@link #await} has found. Returns their number. */
+    int handle(int n) {
+        try {
+            for (int i = 0; i < n; i++) {
+                long at = batch + (long) i * EVENT_BYTES;
+                long data = Memory.getLong(at + DATA_OFFSET);
+                FdWatch watch = watches[(int) data];
+                if (watch != null && watch.fd == (int) (data >>> 32)) {
+                    watch.handler.ready(Memory.getInt(at));
+                }
             }
+        } catch (InternalError e) {
+            memoryGone.accept(e);
         }
         return n;
     }

@@ -33,6 +33,8 @@ final class HelperPool {
     private final ArrayDeque<Share> starved = new ArrayDeque<>();
     /** Threads of the common stock that are at work. */
     private int common;
+    /** Calls of all shares that wait for a thread. */
+    private int waitingCalls;
 
     private int loopMost;
     private int commonMost;
@@ -61,6 +63,20 @@ final class HelperPool {
         return threads.getActiveCount();
     }
 
+    /**
+     * How much is used.
+     *
+     * @param running threads that are at work
+     * @param waiting calls that wait for a thread
+     * @param common threads of the common stock that are at work
+     * @param commonMost threads in the common stock
+     */
+    record Use(int running, int waiting, int common, int commonMost) {}
+
+    synchronized Use use() {
+        return new Use(running(), waitingCalls, common, commonMost);
+    }
+
     void shutdown() {
         threads.shutdown();
     }
@@ -78,6 +94,7 @@ final class HelperPool {
             Runnable next;
             synchronized (HelperPool.this) {
                 waiting.add(call);
+                waitingCalls++;
                 next = admit(this, false);
             }
             if (next != null) {
@@ -106,6 +123,7 @@ final class HelperPool {
             common++;
         }
         share.running++;
+        waitingCalls--;
         return share.waiting.poll();
     }
 
@@ -120,6 +138,7 @@ final class HelperPool {
                 served = share.running > 0;
                 if (served) {
                     share.waiting.addFirst(first);
+                    waitingCalls++;
                 }
             }
             if (!served) {

@@ -9,12 +9,14 @@ import static org.ops4j.pax.exam.CoreOptions.frameworkProperty;
 import static org.ops4j.pax.exam.CoreOptions.junitBundles;
 import static org.ops4j.pax.exam.CoreOptions.systemProperty;
 
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import javax.inject.Inject;
 import org.blktap.api.control.AttachRequest;
@@ -24,6 +26,8 @@ import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.api.metrics.MetricSink;
+import org.blktap.api.metrics.MetricSource;
 import org.junit.After;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -34,6 +38,7 @@ import org.ops4j.pax.exam.spi.reactors.ExamReactorStrategy;
 import org.ops4j.pax.exam.spi.reactors.PerClass;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.ServiceReference;
 
 /**
  * The bundles of the built distribution in a real Felix, offline: services that come and go, binding by type, parking.
@@ -121,6 +126,30 @@ public class ContainerIT {
 
     private boolean hasType(String type) {
         return attachments.drivers().stream().anyMatch(driver -> driver.name().equals(type));
+    }
+
+    /** What the bundle metrics asks for at a scrape, asked for without it. */
+    @Test
+    public void bundlesGiveFiguresOfThemselves() throws Exception {
+        attachments.attach(request("tap:ram:f,size=1M", "figures"));
+        Map<String, Integer> given = new TreeMap<>();
+        for (ServiceReference<MetricSource> each : context.getServiceReferences(MetricSource.class, null)) {
+            String bundle = each.getBundle().getSymbolicName().substring("org.blktap.".length());
+            given.putIfAbsent(bundle, 0);
+            MetricSink counts = (MetricSink) Proxy.newProxyInstance(
+                    MetricSink.class.getClassLoader(),
+                    new Class<?>[] {MetricSink.class},
+                    (proxy, method, arguments) -> {
+                        given.merge(bundle, 1, Integer::sum);
+                        return null;
+                    });
+            context.getService(each).collect(counts);
+            context.ungetService(each);
+        }
+        assertEquals(
+                List.of("core", "jobs", "linux", "node-nbd", "node-vhost-user", "node-xen"),
+                List.copyOf(given.keySet()));
+        given.forEach((bundle, count) -> assertTrue(bundle, bundle.equals("jobs") || count > 0));
     }
 
     @Test

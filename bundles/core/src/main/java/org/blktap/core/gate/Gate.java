@@ -10,6 +10,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
+import org.blktap.api.metrics.RecentPeak;
 import org.blktap.api.node.DiskPort;
 
 /**
@@ -30,6 +31,7 @@ public final class Gate implements DiskPort, Request.Completion {
     private DiskInfo info = DiskInfo.ofSize(0);
     private boolean open;
     private int inFlight;
+    private final RecentPeak depth = new RecentPeak();
     private CompletableFuture<Void> drained;
     /** A write that must be alone at the disk: waits for the others to end, or is under way. */
     private UnalignedRequest alone;
@@ -92,10 +94,12 @@ public final class Gate implements DiskPort, Request.Completion {
     }
 
     private void enter(GateRequest request) {
+        long now = loop.nanoTime();
         if (inFlight == 0) {
-            progressNanos = loop.nanoTime();
+            progressNanos = now;
         }
         inFlight++;
+        depth.note(inFlight, now);
         long offset = request.offset();
         long length = request.length();
         int refused = RequestCheck.errno(request, info);
@@ -376,6 +380,11 @@ public final class Gate implements DiskPort, Request.Completion {
     /** Any thread; exact on the loop. */
     public int inFlight() {
         return inFlight;
+    }
+
+    /** The most requests in flight at once in the last 30 to 60 seconds. Any thread. */
+    public long depth() {
+        return Math.max(inFlight, depth.get(System.nanoTime()));
     }
 
     /** Nanoseconds for which no request has ended though some are in flight. Any thread; exact on the loop. */

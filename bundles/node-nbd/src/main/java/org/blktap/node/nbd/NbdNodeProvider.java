@@ -11,6 +11,8 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.LoopFactory;
+import org.blktap.api.metrics.MetricSink;
+import org.blktap.api.metrics.MetricSource;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeKind;
@@ -29,7 +31,7 @@ import org.osgi.service.component.annotations.Reference;
 @NodeKind(
         kind = NbdNodeProvider.KIND,
         summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
-public final class NbdNodeProvider implements NodeProvider {
+public final class NbdNodeProvider implements NodeProvider, MetricSource {
     static final String KIND = "nbd";
     static final String SOCKET = "nbd.sock";
     /** An export's name, far below the 4096 bytes of the protocol. */
@@ -61,6 +63,14 @@ public final class NbdNodeProvider implements NodeProvider {
         places.grow(changed.commonClients() - limits.commonClients());
         memory.grow(changed.commonBytes() - limits.commonBytes());
         limits = changed;
+    }
+
+    /** Gives the limits of all exports together, beyond what each has for itself. */
+    @Override
+    public void collect(MetricSink sink) {
+        NbdLimits now = limits;
+        sink.limit("nbd_clients", now.commonClients() - places.common(), now.commonClients());
+        sink.limit("nbd_buffer_bytes", now.commonBytes() - memory.common(), now.commonBytes());
     }
 
     /** @throws DiskException EXISTS if the name or the socket is taken, BUSY if the TCP port is, BAD_OPTION */

@@ -34,6 +34,16 @@ final class ClientBudget {
         return most;
     }
 
+    /** What all clients together may have beyond their reserves. */
+    synchronized long total() {
+        return total;
+    }
+
+    /** What all clients together have beyond their reserves. */
+    synchronized long used() {
+        return total - quota.common();
+    }
+
     Quota quota() {
         return quota;
     }

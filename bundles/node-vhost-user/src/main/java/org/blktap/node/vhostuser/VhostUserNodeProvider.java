@@ -6,6 +6,8 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.CloseOnFailure;
+import org.blktap.api.metrics.MetricSink;
+import org.blktap.api.metrics.MetricSource;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeKind;
@@ -27,7 +29,7 @@ import org.osgi.service.component.annotations.Modified;
 @NodeKind(
         kind = VhostUserNodeProvider.KIND,
         summary = "QEMU, cloud-hypervisor, User-Mode Linux: virtio-blk over a unix socket")
-public final class VhostUserNodeProvider implements NodeProvider {
+public final class VhostUserNodeProvider implements NodeProvider, MetricSource {
     static final String KIND = "vhost-user";
     private static final int QUEUES_MAX = 16;
 
@@ -45,6 +47,14 @@ public final class VhostUserNodeProvider implements NodeProvider {
     @Modified
     public void configure(VhostSettings settings) {
         limits.configure(settings);
+    }
+
+    /** Gives the limits of all clients together, beyond what each has for itself. */
+    @Override
+    public void collect(MetricSink sink) {
+        sink.limit("vhost_user_memory_bytes", limits.bytes.used(), limits.bytes.total());
+        sink.limit("vhost_user_regions", limits.regions.used(), limits.regions.total());
+        sink.limit("vhost_user_requests", limits.requests.used(), limits.requests.total());
     }
 
     @Override
