@@ -44,6 +44,27 @@ final class Page {
      * @param words pairs of a word of the command and what stands in its place
      */
     Run run(String command, String... words) throws Exception {
+        String[] all = line(command, words);
+        Run run = all[0].equals("blktap")
+                ? daemon.blktap(List.of(all).subList(1, all.length).toArray(String[]::new))
+                : Run.of(all);
+        return run.ok();
+    }
+
+    /**
+     * Starts a command of the page that does not end by itself.
+     *
+     * @param log gets what it prints
+     * @param words as for {@link #run}; one may stand for several
+     */
+    Process start(String command, Path log, String... words) throws Exception {
+        return new ProcessBuilder(line(command, words))
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+    }
+
+    private String[] line(String command, String... words) {
         assertTrue(commands.contains(command), () -> "the page has no such command: " + command + "\n" + commands);
         left.remove(command);
         String line = command.replaceAll("['\"]", "");
@@ -54,11 +75,7 @@ final class Page {
             line = line.replaceAll(
                     "(?<!\\S)" + Pattern.quote(words[i]) + "(?!\\S)", Matcher.quoteReplacement(words[i + 1]));
         }
-        String[] all = line.split(" +");
-        Run run = all[0].equals("blktap")
-                ? daemon.blktap(List.of(all).subList(1, all.length).toArray(String[]::new))
-                : Run.of(all);
-        return run.ok();
+        return line.split(" +");
     }
 
     /** Fails if there is a command that has not been run. */
