@@ -197,6 +197,11 @@ final class EpollLoop implements IoLoop {
         }
     }
 
+    /** Whether its thread has ended, or is about to. Any thread. */
+    boolean ended() {
+        return ended;
+    }
+
     @Override
     public String name() {
         return name;

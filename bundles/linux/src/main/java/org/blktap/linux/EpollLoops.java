@@ -1,5 +1,8 @@
 package org.blktap.linux;
 
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopFactory;
@@ -11,6 +14,9 @@ import org.osgi.service.component.annotations.Modified;
 /** Starts {@link EpollLoop}s, and owns the helper threads that they share for blocking calls. */
 @Component(configurationPid = LoopSettings.PID)
 public final class EpollLoops implements LoopFactory {
+    /** The loops that run, the oldest first, and some that have ended since the last start of one. */
+    private final Queue<EpollLoop> loops = new ConcurrentLinkedQueue<>();
+
     private final HelperPool helpers;
     private volatile long spinNanos;
 
@@ -37,7 +43,18 @@ public final class EpollLoops implements LoopFactory {
 
     @Override
     public IoLoop start(String name) {
-        return EpollLoop.start(name, helpers.share(), () -> spinNanos);
+        loops.removeIf(EpollLoop::ended);
+        EpollLoop loop = EpollLoop.start(name, helpers.share(), () -> spinNanos);
+        loops.add(loop);
+        return loop;
+    }
+
+    @Override
+    public List<IoLoop> loops() {
+        return loops.stream()
+                .filter(each -> !each.ended())
+                .map(each -> (IoLoop) each)
+                .toList();
     }
 
     @Deactivate

@@ -1,5 +1,6 @@
 package org.blktap.linux;
 
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
@@ -8,6 +9,7 @@ import org.blktap.api.memory.Memory;
  * @param mode the type and permission bits, as {@code st_mode}
  * @param links names that the file has; 0 once it is deleted
  * @param owner the user that owns it
+ * @param allocated bytes that the file occupies, including its metadata; of a block device 0
  * @param device the number of the device that holds the file
  * @param directMemoryAlignment bytes to which memory must be aligned for O_DIRECT, or 0 if the kernel does not say
  * @param directOffsetAlignment the same for offsets and lengths
@@ -18,6 +20,7 @@ public record FileStatus(
         int owner,
         long inode,
         long size,
+        long allocated,
         long device,
         int directMemoryAlignment,
         int directOffsetAlignment) {
@@ -43,6 +46,7 @@ public record FileStatus(
                     Memory.getInt(at + Libc.STATX_AT_UID),
                     Memory.getLong(at + Libc.STATX_AT_INO),
                     Memory.getLong(at + Libc.STATX_AT_SIZE),
+                    Memory.getLong(at + Libc.STATX_AT_BLOCKS) * Alignment.SECTOR,
                     (long) Memory.getInt(at + Libc.STATX_AT_DEV_MAJOR) << 32
                             | Memory.getInt(at + Libc.STATX_AT_DEV_MINOR) & 0xffffffffL,
                     direct ? Memory.getInt(at + Libc.STATX_AT_DIO_MEM_ALIGN) : 0,

@@ -119,6 +119,9 @@ public final class Libc {
     public static final int STATX_AT_MODE = 28;
     public static final int STATX_AT_INO = 32;
     public static final int STATX_AT_SIZE = 40;
+    /** In units of 512 bytes. */
+    public static final int STATX_AT_BLOCKS = 48;
+
     public static final int STATX_AT_DEV_MAJOR = 136;
     public static final int STATX_AT_DEV_MINOR = 140;
     public static final int STATX_AT_DIO_MEM_ALIGN = 152;
