@@ -154,8 +154,15 @@ def main(words):
             return EACCES if program == "tap-ctl" else 1
         say("%s: no daemon answers on %s (%s); start blktapd, or set BLKTAP_RUN_DIR to the daemon's" % (program, os.fsdecode(path), e.strerror or e))
         return 1
+    rows, columns = int(rows), int(columns)
+    if not rows:
+        try:
+            # where the output is a terminal, the daemon is told its size
+            columns, rows = os.get_terminal_size(1)
+        except OSError:
+            pass
     try:
-        return converse(connection, terminal, int(rows), int(columns), arguments)
+        return converse(connection, terminal, rows, columns, arguments)
     except (Broken, OSError) as e:
         say("blktap: the connection to the daemon broke: %s" % (getattr(e, "strerror", None) or e))
         return 1

@@ -33,6 +33,7 @@ class ArchitectureIT {
             Map.entry("api", Set.of()),
             Map.entry("config", Set.of()),
             Map.entry("linux", Set.of()),
+            Map.entry("events", Set.of()),
             Map.entry("core", Set.of("linux")),
             Map.entry("aio", Set.of("linux")),
             Map.entry("image", Set.of()),
@@ -54,22 +55,25 @@ class ArchitectureIT {
             Map.entry("node-vhost-user", Set.of("linux")),
             Map.entry("node-nbd", Set.of("linux")),
             Map.entry("node-xen", Set.of("linux", "ring")),
+            Map.entry("health", Set.of("linux", "deploy")),
             Map.entry("deploy", Set.of("linux")),
             Map.entry("shell", Set.of("linux", "deploy", "config")));
 
-    private static final Set<String> EXPORTING = Set.of("api", "config", "deploy", "image", "linux", "ring");
+    private static final Set<String> EXPORTING = Set.of("api", "config", "deploy", "health", "image", "linux", "ring");
     /** The packages of api that each package of api uses. */
-    private static final Map<String, Set<String>> API_KNOWS = Map.of(
-            "memory", Set.of(),
-            "settings", Set.of(),
-            "nbd", Set.of(),
-            "metrics", Set.of(),
-            "engine", Set.of("memory"),
-            "disk", Set.of("memory", "engine"),
-            "node", Set.of("memory", "engine", "disk"),
-            "control", Set.of("disk"),
-            "filter", Set.of("memory", "engine", "disk"),
-            "command", Set.of("disk", "control"));
+    private static final Map<String, Set<String>> API_KNOWS = Map.ofEntries(
+            Map.entry("memory", Set.of()),
+            Map.entry("settings", Set.of()),
+            Map.entry("nbd", Set.of()),
+            Map.entry("event", Set.of()),
+            Map.entry("health", Set.of()),
+            Map.entry("metrics", Set.of()),
+            Map.entry("engine", Set.of("memory")),
+            Map.entry("disk", Set.of("memory", "engine")),
+            Map.entry("node", Set.of("memory", "engine", "disk")),
+            Map.entry("control", Set.of("disk")),
+            Map.entry("filter", Set.of("memory", "engine", "disk")),
+            Map.entry("command", Set.of("disk", "control")));
     /** The packages of core that each package of core uses; "" is org.blktap.core itself. */
     private static final Map<String, Set<String>> CORE_KNOWS =
             Map.of("", Set.of("gate", "copy"), "gate", Set.of(), "copy", Set.of());

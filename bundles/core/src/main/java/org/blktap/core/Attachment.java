@@ -16,6 +16,7 @@ import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
+import org.blktap.core.gate.ErrorReport;
 import org.blktap.core.gate.Gate;
 
 /**
@@ -41,6 +42,7 @@ final class Attachment {
     private final AttachmentNodes nodes;
     private final AttachmentDisk disk;
     private final Parks parks = new Parks();
+    private final StateEvents events;
     /** What the VM knows of its disk; null before the first opening. */
     private volatile DiskShape known;
 
@@ -65,6 +67,7 @@ final class Attachment {
         this.id = id;
         this.request = kept.request();
         this.known = kept.known();
+        events = new StateEvents(id, restored, services.announcements());
         this.record = record;
         this.services = services;
         this.threads = threads;
@@ -109,6 +112,11 @@ final class Attachment {
             String what = filter == null ? "the driver of tap:" + request.spec().type() : "the filter " + filter;
             LOG.log(Level.ERROR, id + ": " + what + " threw", failure);
             failed(what, failure, false);
+        }
+
+        @Override
+        public void errors(ErrorReport report) {
+            events.errors(report);
         }
 
         @Override
@@ -189,8 +197,14 @@ final class Attachment {
         return opening;
     }
 
+    /** Its events. */
+    StateEvents events() {
+        return events;
+    }
+
     void to(Life next) {
         life = life.to(next);
+        events.at(next, request);
     }
 
     // ---- running and parking

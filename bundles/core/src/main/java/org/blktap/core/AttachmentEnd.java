@@ -206,6 +206,9 @@ final class AttachmentEnd {
         calls.loop().close();
         disk.release();
         attachment.to(new Life.Detached());
+        if (forget) {
+            attachment.events().detached();
+        }
         LOG.log(Level.INFO, attachment.id() + (forget ? ": detached" : ": closed, and kept on record"));
         if (failed == null) {
             done.complete(null);

@@ -17,6 +17,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.LoopFactory;
+import org.blktap.api.event.Event;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.metrics.MetricSink;
 import org.blktap.api.metrics.MetricSource;
@@ -41,10 +42,11 @@ public final class AttachmentManager implements Attachments, MetricSource {
             @Reference InstalledServices installed,
             @Reference InstalledNodeKinds nodeKinds,
             @Reference Directories directories,
-            @Reference CoreConfiguration configuration)
+            @Reference CoreConfiguration configuration,
+            @Reference Announcements announcements)
             throws IOException {
         Files.createDirectories(directories.run());
-        services = new Services(loops, memory, installed, nodeKinds, configuration, directories.run());
+        services = new Services(loops, memory, installed, nodeKinds, configuration, directories.run(), announcements);
         Records records = new Records(directories.data().resolve("attachments"));
         table = new AttachmentTable(services, records);
         Path unfinished = directories.data().resolve("snapshots");
@@ -58,6 +60,16 @@ public final class AttachmentManager implements Attachments, MetricSource {
     void deactivate() {
         ServiceChanges.unfollow(services);
         table.shutDown();
+    }
+
+    /** Logs what an operator has changed, and publishes it. */
+    private void changed(String id, String what) {
+        LOG.log(Level.INFO, id + ": " + what);
+        services.announcements().publish(Event.CHANGED, id, what, Map.of());
+    }
+
+    private static String waited(Duration pause) {
+        return "; requests waited " + pause.toMillis() + " ms";
     }
 
     @Override
@@ -108,63 +120,62 @@ public final class AttachmentManager implements Attachments, MetricSource {
     @Override
     public void resume(String id, TapSpec image) throws DiskException {
         table.find(id).image().resumeOn(image);
-        LOG.log(Level.INFO, id + ": goes on with " + image);
+        changed(id, "goes on with " + image);
     }
 
     @Override
     public void makeReadOnly(String id) throws DiskException {
         table.find(id).image().makeReadOnly();
-        LOG.log(Level.INFO, id + ": is read-only");
+        changed(id, "is read-only");
     }
 
     @Override
     public void plug(String id, String node) throws DiskException {
         table.find(id).nodes().plug(node);
-        LOG.log(Level.INFO, id + ": has a node " + node);
+        changed(id, "has a node " + node);
     }
 
     @Override
     public void unplug(String id, String node, boolean force) throws DiskException {
         table.find(id).nodes().unplug(node, force);
-        LOG.log(Level.INFO, id + ": has no node " + node + " any more");
+        changed(id, "has no node " + node + " any more");
     }
 
     @Override
     public Duration addFilter(String id, String spec, String below) throws DiskException {
         Duration pause = table.find(id).filters().add(spec, below);
-        LOG.log(Level.INFO, id + ": has the filter " + spec + "; requests waited " + pause.toMillis() + " ms");
+        changed(id, "has the filter " + spec + waited(pause));
         return pause;
     }
 
     @Override
     public Duration setFilter(String id, String type, Map<String, String> values) throws DiskException {
         Duration pause = table.find(id).filters().set(type, values);
-        LOG.log(
-                Level.INFO,
-                id + ": the filter " + type + " is set to " + values + "; requests waited " + pause.toMillis() + " ms");
+        changed(id, "the filter " + type + " is set to " + values + waited(pause));
         return pause;
     }
 
     @Override
     public Duration removeFilter(String id, String type) throws DiskException {
         Duration pause = table.find(id).filters().remove(type);
-        LOG.log(Level.INFO, id + ": has no filter " + type + " any more; requests waited " + pause.toMillis() + " ms");
+        changed(id, "has no filter " + type + " any more" + waited(pause));
         return pause;
     }
 
     @Override
     public long resize(String id, long sizeBytes) throws DiskException {
-        return table.find(id).image().resize(sizeBytes);
+        long now = table.find(id).image().resize(sizeBytes);
+        changed(id, "has " + now + " bytes");
+        return now;
     }
 
     @Override
     public List<Duration> snapshot(List<Overlay> overlays) throws DiskException {
         List<Duration> pauses = snapshots.take(overlays);
         for (int i = 0; i < pauses.size(); i++) {
-            LOG.log(
-                    Level.INFO,
-                    overlays.get(i).id() + ": continues with " + overlays.get(i).image()
-                            + ", a snapshot; requests waited " + pauses.get(i).toMillis() + " ms");
+            changed(
+                    overlays.get(i).id(),
+                    "continues with " + overlays.get(i).image() + ", a snapshot" + waited(pauses.get(i)));
         }
         return pauses;
     }
@@ -172,7 +183,7 @@ public final class AttachmentManager implements Attachments, MetricSource {
     @Override
     public Duration switchImage(String id, ImageSwitch to) throws DiskException {
         Duration pause = table.find(id).diskSwitch().to(to);
-        LOG.log(Level.INFO, id + ": continues with " + to.image() + "; requests waited " + pause.toMillis() + " ms");
+        changed(id, "continues with " + to.image() + waited(pause));
         return pause;
     }
 
@@ -185,7 +196,7 @@ public final class AttachmentManager implements Attachments, MetricSource {
     @Override
     public void exchange(String id, TapSpec medium, boolean force) throws DiskException {
         table.find(id).image().exchange(medium, force);
-        LOG.log(Level.INFO, id + ": has the medium " + medium);
+        changed(id, "has the medium " + medium);
     }
 
     @Override

@@ -18,6 +18,7 @@ final class AttachmentNodes {
     private final LoopCalls loop;
     private final Gate gate;
     private final Services services;
+    private final ClientEvents events;
     /** Changed by control threads, gone through on the loop. */
     private final List<OpenNode> nodes = new CopyOnWriteArrayList<>();
 
@@ -32,6 +33,7 @@ final class AttachmentNodes {
         this.loop = loop;
         this.gate = gate;
         this.services = services;
+        events = new ClientEvents(loop.id(), loop.loop(), services.announcements());
         for (String spec : specs) {
             OpenNode node = new OpenNode(NodeSpec.parse(spec));
             if (restored) {
@@ -63,7 +65,8 @@ final class AttachmentNodes {
 
     private void open(OpenNode node) throws DiskException {
         Registry.Entry<NodeProvider> provider = node.findProvider(services);
-        CompletableFuture<Void> opening = loop.ask(() -> node.open(loop.id(), loop.loop(), gate, provider, services));
+        CompletableFuture<Void> opening =
+                loop.ask(() -> node.open(loop.id(), loop.loop(), gate, provider, events, services));
         try {
             loop.await(opening, "the node " + node.spec.text() + " to open");
         } finally {

@@ -73,6 +73,7 @@ final class AttachmentOpening {
                         Reason.NOT_FOUND, "attachment '" + attachment.id() + "' was detached while it was opened");
             }
             record.write(attachment.request(), attachment.known());
+            attachment.events().attached(attachment.request(), attachment.life());
             return null;
         });
         try {

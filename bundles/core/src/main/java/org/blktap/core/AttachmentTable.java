@@ -22,6 +22,7 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.event.Event;
 
 /**
  * All attachments by id. None waits for another: what concerns several is asked of all of them at once, and waited for
@@ -302,6 +303,7 @@ final class AttachmentTable {
     void shutDown() {
         List<Attachment> all = List.copyOf(attachments.values());
         LOG.log(Level.INFO, "stopping: " + all.size() + " attachments are closed, and kept on record");
+        services.announcements().publish(Event.STOPPING, "", "all disks are closed, and stay on record", Map.of());
         long start = System.nanoTime();
         List<CompletableFuture<Void>> ends =
                 all.stream().map(attachment -> attachment.end().shutDown()).toList();

@@ -70,14 +70,28 @@ final class OpenNode {
 
     /** Opens the node, on the loop; the future ends there. */
     CompletableFuture<Void> open(
-            String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services)
+            String id,
+            IoLoop loop,
+            DiskPort port,
+            Registry.Entry<NodeProvider> found,
+            ClientEvents events,
+            Services services)
             throws DiskException {
         endedAs = null;
         Options options = new Options(spec.options());
         CompletableFuture<Void> done = new CompletableFuture<>();
         found.service()
                 .openLater(new Context(
-                        id, spec.target(), options, opened, loop, port, services.memory(), services.runDir()))
+                        id,
+                        spec.target(),
+                        options,
+                        opened,
+                        loop,
+                        port,
+                        services.memory(),
+                        services.runDir(),
+                        events,
+                        spec.kind()))
                 .whenComplete((fresh, failure) -> {
                     try {
                         if (failure != null) {
@@ -156,6 +170,18 @@ final class OpenNode {
             IoLoop loop,
             DiskPort port,
             NativeMemory memory,
-            Path runDir)
-            implements NodeContext {}
+            Path runDir,
+            ClientEvents events,
+            String kind)
+            implements NodeContext {
+        @Override
+        public void clientConnected(String client) {
+            events.connected(kind, client);
+        }
+
+        @Override
+        public void clientDisconnected(String client) {
+            events.disconnected(kind, client);
+        }
+    }
 }

@@ -16,6 +16,7 @@ record Services(
         InstalledNodeKinds nodeKinds,
         CoreConfiguration configuration,
         Path runDir,
+        Announcements announcements,
         ConcurrentHashMap<String, Lock> savingLocks) {
 
     Services(
@@ -24,8 +25,9 @@ record Services(
             InstalledServices installed,
             InstalledNodeKinds nodeKinds,
             CoreConfiguration configuration,
-            Path runDir) {
-        this(loops, memory, installed, nodeKinds, configuration, runDir, new ConcurrentHashMap<>());
+            Path runDir,
+            Announcements announcements) {
+        this(loops, memory, installed, nodeKinds, configuration, runDir, announcements, new ConcurrentHashMap<>());
     }
 
     /** Returns the current limits. */

@@ -84,7 +84,8 @@ class AttachmentManagerTest {
                 installed,
                 nodeKinds,
                 CoreKit.directories(directory),
-                new CoreConfiguration(AttachmentManagerTest.class.getAnnotation(CoreSettings.class)));
+                new CoreConfiguration(AttachmentManagerTest.class.getAnnotation(CoreSettings.class)),
+                new Announcements());
     }
 
     private void bringServices() {

@@ -81,7 +81,8 @@ final class CoreKit implements AutoCloseable {
                 installed,
                 nodeKinds,
                 directories,
-                new CoreConfiguration(CoreKit.class.getAnnotation(CoreSettings.class)));
+                new CoreConfiguration(CoreKit.class.getAnnotation(CoreSettings.class)),
+                new Announcements());
         installed.addEngine(files, engine);
         nodeKinds.addNodeProvider(this::node, provider);
     }

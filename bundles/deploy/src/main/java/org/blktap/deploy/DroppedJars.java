@@ -11,16 +11,23 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Enumeration;
+import java.util.Map;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.apache.felix.fileinstall.ArtifactTransformer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.event.Event;
+import org.blktap.api.event.Events;
 import org.blktap.linux.WholeFile;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.component.annotations.ReferencePolicyOption;
 
 /**
  * Checks each jar that replaces a deployed one, whoever put it there. A jar that the framework cannot resolve is
@@ -35,6 +42,13 @@ public final class DroppedJars implements ArtifactTransformer {
     private static final String MANIFEST = "META-INF/MANIFEST.MF";
 
     private final BundleContext bundles;
+
+    /** Receives what is refused; null while nobody keeps events. */
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    volatile Events events;
 
     @Activate
     public DroppedJars(BundleContext bundles) {
@@ -67,6 +81,16 @@ public final class DroppedJars implements ArtifactTransformer {
         Path copy = temporary.resolve(jar.getFileName());
         write(current, copy);
         String kept = "; " + current.getSymbolicName() + " " + current.getVersion() + " stays in its place";
+        Events to = events;
+        if (to != null) {
+            to.publish(
+                    Event.DEPLOY_REFUSED,
+                    String.valueOf(current.getSymbolicName()),
+                    why.getMessage() + kept,
+                    Map.of(
+                            "version", current.getVersion().toString(),
+                            "jar", jar.getFileName().toString()));
+        }
         if (why.reason() == Reason.WRONG_TYPE) {
             // perhaps not all of it has been written yet
             LOG.log(Level.ERROR, why.getMessage() + kept);

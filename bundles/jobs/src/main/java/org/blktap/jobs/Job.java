@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
@@ -19,6 +20,8 @@ public final class Job {
     public static final int AUTOMATIC_SHARE = 0;
 
     private static final int MOST_SHARE = 16;
+
+    static final String PAUSED_BY_OPERATOR = "paused by an operator";
 
     /** Held while the record is written: not the job's own lock, which loops take. */
     private final Object writing = new Object();
@@ -41,6 +44,9 @@ public final class Job {
     private volatile long speed;
     private volatile int share = AUTOMATIC_SHARE;
     private volatile Runnable onChange = () -> {};
+    private volatile Consumer<JobStatus> onState = status -> {};
+    /** The last state that was reported; null for a new job. */
+    private JobState reported;
 
     /** A new job. */
     Job(JobFiles files, String id, String kind, String attachment, Map<String, String> values) {
@@ -60,6 +66,7 @@ public final class Job {
         attachment = record.getProperty("attachment", "");
         createdMillis = Long.parseLong(record.getProperty("created", "0"));
         state = JobState.valueOf(record.getProperty("state", "RUNNING"));
+        reported = state;
         paused = Boolean.parseBoolean(record.getProperty("paused"));
         cancelled = Boolean.parseBoolean(record.getProperty("cancelled"));
         complete = Boolean.parseBoolean(record.getProperty("complete"));
@@ -104,10 +111,21 @@ public final class Job {
     }
 
     private void changed() {
+        boolean another;
         synchronized (this) {
             notifyAll();
+            another = state != reported;
+            reported = state;
+        }
+        if (another) {
+            onState.accept(status());
         }
         onChange.run();
+    }
+
+    /** Sets what receives each new state, once it is on record. Any thread, which it must not hold up. */
+    void onState(Consumer<JobStatus> receiver) {
+        onState = receiver;
     }
 
     public String id() {
@@ -280,7 +298,7 @@ public final class Job {
         synchronized (this) {
             checkRuns();
             paused = true;
-            message = "paused by an operator";
+            message = PAUSED_BY_OPERATOR;
         }
         write();
         changed();

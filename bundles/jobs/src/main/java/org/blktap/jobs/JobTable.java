@@ -9,16 +9,28 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.event.Event;
+import org.blktap.api.event.Events;
 import org.blktap.api.settings.Directories;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.component.annotations.ReferencePolicyOption;
 
 /** All jobs: those that work, and for a while those that have ended. Thread-safe. */
 @Component(service = JobTable.class)
 public final class JobTable {
     private static final long KEPT_MILLIS = TimeUnit.HOURS.toMillis(24);
     private static final int MOST_KEPT = 100;
+
+    /** Receives the states of jobs; null while nobody keeps events. */
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    volatile Events events;
 
     private final JobFiles files;
     private final Path directory;
@@ -40,6 +52,7 @@ public final class JobTable {
         directory = files.directory();
         for (Job each : files.readAll()) {
             if (each.id().matches("[0-9]{1,18}")) {
+                each.onState(this::publish);
                 jobs.put(Long.parseLong(each.id()), each);
                 last = Math.max(last, Long.parseLong(each.id()));
             }
@@ -70,9 +83,25 @@ public final class JobTable {
         }
         forget();
         Job job = new Job(files, Long.toString(++last), kind, attachment, values);
+        job.onState(this::publish);
         job.set(settings);
         jobs.put(last, job);
         return job;
+    }
+
+    private void publish(JobStatus job) {
+        Events to = events;
+        if (to != null) {
+            to.publish(
+                    Event.JOB,
+                    job.attachment(),
+                    "job " + job.id() + " (" + job.kind() + ") is " + job.state()
+                            + (job.message().isEmpty() ? "" : ": " + job.message()),
+                    Map.of(
+                            "job", job.id(),
+                            "job.kind", job.kind(),
+                            "state", job.state().toString()));
+        }
     }
 
     /** The job that works on an attachment, or null. */

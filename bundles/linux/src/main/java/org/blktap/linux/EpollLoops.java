@@ -1,6 +1,7 @@
 package org.blktap.linux;
 
 import java.util.HashSet;
+import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -89,6 +90,14 @@ public final class EpollLoops implements LoopFactory, MetricSource {
                 Math.max(present, counters.longestNanos(now)) / NANOS,
                 "loop",
                 name);
+    }
+
+    @Override
+    public List<IoLoop> loops() {
+        return loops.stream()
+                .filter(each -> !each.ended())
+                .map(each -> (IoLoop) each)
+                .toList();
     }
 
     @Deactivate

@@ -20,8 +20,7 @@ public final class Json {
     private static final JsonSerializer<Double> NUMBER = (value, type, context) ->
             // JSON has no NaN: there is no mean of nothing
             Double.isFinite(value) ? new JsonPrimitive(value) : JsonNull.INSTANCE;
-    private static final Gson GSON = new GsonBuilder()
-            .setPrettyPrinting()
+    private static final GsonBuilder BUILDER = new GsonBuilder()
             .disableHtmlEscaping()
             .registerTypeAdapter(State.class, (JsonSerializer<State>)
                     (state, type, context) -> new JsonPrimitive(state.name().toLowerCase(Locale.ROOT)))
@@ -30,8 +29,9 @@ public final class Json {
             .registerTypeAdapter(
                     DiskInfo.class, (JsonSerializer<DiskInfo>) (info, type, context) -> object(info, context))
             .registerTypeAdapter(double.class, NUMBER)
-            .registerTypeAdapter(Double.class, NUMBER)
-            .create();
+            .registerTypeAdapter(Double.class, NUMBER);
+    private static final Gson LINE = BUILDER.create();
+    private static final Gson GSON = BUILDER.setPrettyPrinting().create();
 
     private Json() {}
 
@@ -53,6 +53,11 @@ public final class Json {
             object.addProperty(AttachmentStatus.BACKING, info.backing().toString());
         }
         return object;
+    }
+
+    /** Returns a value in one line. */
+    public static String line(Object value) {
+        return FileNames.escaped(LINE.toJson(value));
     }
 
     public static String of(Object value) {

@@ -49,6 +49,14 @@ public interface Call {
     /** Prints a value as JSON on {@link #out}: records as objects with their fields' names. */
     void json(Object value);
 
+    /** Prints a value as JSON on {@link #out}, in one line: for output that goes on. */
+    void jsonLine(Object value);
+
+    /** The terminal that {@link #out} is; null if it is a file or a pipe. */
+    default Screen screen() {
+        return null;
+    }
+
     /** Prints rows as aligned columns on {@link #out}; columns of numbers are aligned to the right. */
     void table(List<String> heading, List<? extends List<?>> rows);
 }

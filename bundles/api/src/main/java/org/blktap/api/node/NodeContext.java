@@ -32,6 +32,21 @@ public interface NodeContext {
 
     NativeMemory memory();
 
+    /**
+     * Reports that a client or VM has connected, for the daemon's events. May be called as often as clients connect:
+     * the core bounds the events. Loop only.
+     *
+     * @param client who it is, in a few words; empty if that is not known
+     */
+    default void clientConnected(String client) {
+        // for contexts that have no events
+    }
+
+    /** Reports that a client or VM has disconnected, as {@link #clientConnected} does. Loop only. */
+    default void clientDisconnected(String client) {
+        // for contexts that have no events
+    }
+
     /** The directory for sockets; it exists, mode 0711 or stricter. */
     Path runDir();
 }

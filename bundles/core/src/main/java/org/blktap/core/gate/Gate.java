@@ -47,7 +47,7 @@ public final class Gate implements DiskPort, Request.Completion {
     public Gate(IoLoop loop, Owner owner) {
         this.loop = loop;
         this.owner = owner;
-        errors = new ErrorSeries(loop);
+        errors = new ErrorSeries(loop, owner::errors);
     }
 
     /** Receives the gate's reports, on the loop. */
@@ -58,6 +58,11 @@ public final class Gate implements DiskPort, Request.Completion {
         /** The disk threw, and the gate has closed. */
         default void diskThrew(Throwable failure) {
             throw new IllegalStateException("the disk threw", failure);
+        }
+
+        /** Requests have failed. Rare, however many fail. */
+        default void errors(ErrorReport report) {
+            // the log has them
         }
 
         /** A VM's flush has failed with the errno of {@link Gate#owe}. */

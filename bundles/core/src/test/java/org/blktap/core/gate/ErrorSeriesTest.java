@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 class ErrorSeriesTest {
     private final Logger log = Logger.getLogger("org.blktap.core");
     private final List<String> lines = new ArrayList<>();
+    private final List<ErrorReport> reports = new ArrayList<>();
     private final ArrayDeque<Runnable> timers = new ArrayDeque<>();
     private final Handler handler = new Handler() {
         @Override
@@ -50,7 +51,7 @@ class ErrorSeriesTest {
                 }
                 default -> throw new AssertionError(method);
             });
-    private final ErrorSeries series = new ErrorSeries(loop);
+    private final ErrorSeries series = new ErrorSeries(loop, reports::add);
 
     @BeforeEach
     void listen() {
@@ -99,5 +100,29 @@ class ErrorSeriesTest {
         fail(Operation.READ, 0, Errno.EIO);
         assertEquals(2, lines.size(), lines::toString);
         assertTrue(lines.get(1).contains("EIO (I/O error)"), lines::toString);
+    }
+
+    @Test
+    void aSeriesIsReportedEverMoreRarely() {
+        for (int line = 0; line < 1000; line++) {
+            fail(Operation.WRITE, 4096, Errno.ENOSPC);
+            fail(Operation.WRITE, 8192, Errno.ENOSPC);
+            if (line > 0) {
+                timers.remove().run();
+            }
+        }
+        assertEquals(ErrorReport.Stage.BEGINS, reports.get(0).stage());
+        assertEquals(1, reports.get(0).count());
+        assertTrue(reports.size() < 25, "reports of 10,000 s: " + reports.size());
+        timers.remove().run();
+        ErrorReport last = reports.get(reports.size() - 1);
+        assertEquals(ErrorReport.Stage.ENDED, last.stage());
+        assertEquals(2000, last.count());
+        assertEquals(8192, last.offset());
+        fail(Operation.WRITE, 0, Errno.EIO);
+        assertEquals(1, reports.get(reports.size() - 1).count(), "another begins");
+        int before = reports.size();
+        timers.remove().run();
+        assertEquals(before, reports.size(), "one error is one event");
     }
 }

@@ -136,6 +136,7 @@ final class NbdNode implements DeviceNode {
             replies = new ReplyQueue(context.memory(), session.framing());
             connections.add(new ClientConnection(
                     this, receiver, replies, fd, session, connections.size() < LARGE_SEND_BUFFERS, place));
+            context.clientConnected("");
         } catch (RuntimeException | Error e) {
             // the system has no memory or no place in epoll for one more client; the others go on
             log.log(Level.WARNING, address() + ": a client is turned away: " + e);
@@ -158,6 +159,7 @@ final class NbdNode implements DeviceNode {
     /** A client is gone, with all that it held. */
     void ended(ClientConnection connection) {
         connections.remove(connection);
+        context.clientDisconnected("");
         server.clientEnded();
         if (closed && connections.isEmpty()) {
             buffers.close();

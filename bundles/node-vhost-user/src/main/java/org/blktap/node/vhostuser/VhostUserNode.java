@@ -111,6 +111,7 @@ final class VhostUserNode implements DeviceNode {
         parts.log().log(Level.INFO, "a client has connected to " + listener.path());
         try {
             client = new FrontendConnection(context, fd, queues, parts, this::clientGone);
+            context.clientConnected("");
         } catch (RuntimeException | Error e) {
             parts.log().log(Level.ERROR, "cannot serve a client", e);
             later();
@@ -133,6 +134,7 @@ final class VhostUserNode implements DeviceNode {
 
     private void clientGone() {
         client = null;
+        context.clientDisconnected("");
         if (!closed && !disconnected) {
             listenAgain();
         }

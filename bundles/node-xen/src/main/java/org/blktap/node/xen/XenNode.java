@@ -127,6 +127,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
                 disk = context.port().info();
                 BlkifConnection connection = new BlkifConnection(context, log, xen, limits, frontend, logFile);
                 device = BlkifDevice.start(connection, mayWrite, identity, this::failed);
+                context.clientConnected("domain " + paths.domain());
             } catch (IOException e) {
                 failure = e;
             } catch (RuntimeException | Error e) {
@@ -152,8 +153,12 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             }
             leaving = device;
             device = null;
+            boolean was = leaving != null;
             Runnable ended = () -> {
                 leaving = null;
+                if (was) {
+                    context.clientDisconnected("domain " + paths.domain());
+                }
                 // also that of an earlier process: a frontend with the same rings another time has nothing in flight
                 logFile.delete();
                 onBus(bus, answer);

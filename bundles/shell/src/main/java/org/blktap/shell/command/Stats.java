@@ -14,6 +14,7 @@ import org.blktap.shell.Json;
 import org.blktap.shell.TextTable;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
+import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -22,6 +23,18 @@ import picocli.CommandLine.Parameters;
         name = "stats",
         summary = "Counts and latencies (microseconds) of one attachment, or of all.",
         operands = "[ID]")
+@Command(
+        description = {
+            "With --interval, what has happened in each so many seconds: operations and bytes a second, and the mean latency of those that have ended in the interval."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  stats",
+            "  stats vm-root --json",
+            "  stats --interval 1",
+            "  stats vm-root --interval 5 --count 12"
+        })
 public final class Stats extends TapCommand {
     @Parameters
     String id;
@@ -29,8 +42,21 @@ public final class Stats extends TapCommand {
     @Option(names = "--json", description = "For scripts: an object, or an array for all.")
     boolean json;
 
+    @Option(
+            names = "--interval",
+            paramLabel = "SECONDS",
+            description = "Shows rates, again and again, until Ctrl-C; with --json an object in each line.")
+    Double interval;
+
+    @Option(names = "--count", paramLabel = "N", description = "With --interval: ends after so many intervals.")
+    int count = Integer.MAX_VALUE;
+
     @Override
     void run(PrintWriter out) throws Exception {
+        if (interval != null) {
+            new RateLog(call, id, json).run(Intervals.of(interval), count);
+            return;
+        }
         List<AttachmentStats> all = id == null
                 ? all(here.attachments())
                 : List.of(here.attachments().stats(id));
@@ -63,7 +89,8 @@ public final class Stats extends TapCommand {
         });
     }
 
-    private static List<AttachmentStats> all(Attachments attachments) throws DiskException {
+    /** Of all attachments. */
+    static List<AttachmentStats> all(Attachments attachments) throws DiskException {
         List<AttachmentStats> all = new ArrayList<>();
         for (AttachmentStatus each : attachments.list()) {
             try {

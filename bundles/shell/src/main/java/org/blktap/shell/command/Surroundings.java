@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
+import org.blktap.api.command.Screen;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskException;
@@ -28,6 +29,7 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
  * @param directories of the daemon; null without a framework
  * @param directory the caller's working directory, from which relative paths are taken
  * @param terminal whether the caller's messages are read by a person at a terminal
+ * @param screen the terminal that the caller's output is; null if it is a file or a pipe
  * @param attachedNow the specs of attachments by id; none if no daemon says
  */
 public record Surroundings(
@@ -38,6 +40,7 @@ public record Surroundings(
         Directories directories,
         Path directory,
         boolean terminal,
+        Screen screen,
         Supplier<Map<String, String>> attachedNow) {
 
     /** In a daemon: its own attachments. */
@@ -48,7 +51,8 @@ public record Surroundings(
             ServiceComponentRuntime components,
             Directories directories,
             Path directory,
-            boolean terminal) {
+            boolean terminal,
+            Screen screen) {
         this(
                 attachmentsNow,
                 imagesNow,
@@ -57,13 +61,14 @@ public record Surroundings(
                 directories,
                 directory,
                 terminal,
+                screen,
                 () -> specs(attachmentsNow.get()));
     }
 
     /** The surroundings of a call without a framework. */
     public Surroundings(
             Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, Path directory, boolean terminal) {
-        this(attachmentsNow, imagesNow, null, null, null, directory, terminal);
+        this(attachmentsNow, imagesNow, null, null, null, directory, terminal, null);
     }
 
     private static Map<String, String> specs(Attachments attachments) {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.blktap.api.command.Call;
 import org.blktap.api.command.Progress;
+import org.blktap.api.command.Screen;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskException;
@@ -59,6 +60,16 @@ record VerbCall(Verbs verbs, Surroundings here, PrintWriter out, PrintWriter err
     @Override
     public void json(Object value) {
         out.println(Json.of(value));
+    }
+
+    @Override
+    public void jsonLine(Object value) {
+        out.println(Json.line(value));
+    }
+
+    @Override
+    public Screen screen() {
+        return here.screen();
     }
 
     @Override

@@ -153,6 +153,7 @@ public final class ImageProgram {
                     directories,
                     RawArguments.directory(),
                     !LaunchOptions.terminal().isEmpty(),
+                    null,
                     ImageProgram::attached);
             status = verbs.execute(here, arguments, out, err);
             if (out.checkError() && status == 0) {

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.blktap.api.command.Screen;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.api.settings.Directories;
@@ -101,8 +102,13 @@ public final class ControlServices {
         return directories;
     }
 
-    /** The services for a caller in a directory, at a terminal or not. */
-    public Surroundings in(Path directory, boolean terminal) {
-        return new Surroundings(() -> attachments, () -> images, bundles, components, directories, directory, terminal);
+    /**
+     * The services for a caller in a directory, at a terminal or not.
+     *
+     * @param screen the terminal that the caller's output is; null if it is a file or a pipe
+     */
+    public Surroundings in(Path directory, boolean terminal, Screen screen) {
+        return new Surroundings(
+                () -> attachments, () -> images, bundles, components, directories, directory, terminal, screen);
     }
 }

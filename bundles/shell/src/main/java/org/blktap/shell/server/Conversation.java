@@ -16,6 +16,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.felix.service.command.CommandProcessor;
+import org.blktap.api.command.Screen;
 import org.blktap.api.disk.FileNames;
 import org.blktap.shell.client.Frame;
 import org.blktap.shell.client.RawUtf8;
@@ -54,17 +55,26 @@ final class Conversation {
             shell(request, directory);
         } else if (!arguments.isEmpty() && arguments.get(0).equals(TapCtl.NAME)) {
             exit(TapCtl.execute(
-                    services.in(directory, !request.terminal().isEmpty()),
+                    services.in(directory, !request.terminal().isEmpty(), screen(request)),
                     arguments.subList(1, arguments.size()),
                     writer(Frame.OUT),
                     writer(Frame.ERR)));
         } else {
             exit(verbs.execute(
-                    services.in(directory, !request.terminal().isEmpty()),
+                    services.in(directory, !request.terminal().isEmpty(), screen(request)),
                     arguments,
                     writer(Frame.OUT),
                     writer(Frame.ERR)));
         }
+    }
+
+    /** The client says the size of its terminal if its output is one. Nothing is drawn on a dumb one. */
+    private static Screen screen(Frame.VerbRequest request) {
+        return request.rows() > 0
+                        && request.columns() > 0
+                        && !request.terminal().equals("dumb")
+                ? new Screen(request.rows(), request.columns())
+                : null;
     }
 
     private void exit(int status) throws IOException {
@@ -92,7 +102,7 @@ final class Conversation {
                     new PrintStream(framed(Frame.OUT), true, RawUtf8.OUTPUT),
                     new PrintStream(framed(Frame.ERR), true, RawUtf8.OUTPUT)));
         } else {
-            new Prompt(session, verbs, services.in(directory, true), history())
+            new Prompt(session, verbs, services.in(directory, true, null), history())
                     .run(request, in, framed(Frame.OUT), this::exit);
         }
     }

@@ -8,6 +8,7 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
+import org.blktap.api.command.Screen;
 
 /**
  * The calls that a prompt waits for; Ctrl-C ends the wait. A verb runs on its own thread, which is never interrupted:
@@ -23,9 +24,20 @@ final class Foreground {
     /** Time allowed for a verb that undoes what it has begun. */
     private static final long UNDO_NANOS = TimeUnit.SECONDS.toNanos(5);
 
+    private final Screen screen;
     private final Set<Running> calls = ConcurrentHashMap.newKeySet();
     /** Whether the present line was interrupted: no further verb of it is started. */
     private volatile boolean interrupted;
+
+    /** @param screen the prompt's terminal */
+    Foreground(Screen screen) {
+        this.screen = screen;
+    }
+
+    /** The prompt's terminal. */
+    Screen screen() {
+        return screen;
+    }
 
     /** A call under way. */
     private static final class Running implements BooleanSupplier {

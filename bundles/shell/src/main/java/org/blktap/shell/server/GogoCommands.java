@@ -81,7 +81,10 @@ public final class GogoCommands {
         VerbOutput out = new VerbOutput(process == null ? session.getConsole() : process.out());
         VerbOutput err = new VerbOutput(process == null ? session.getConsole() : process.err());
         Foreground foreground = session.get(Foreground.VARIABLE) instanceof Foreground at ? at : null;
-        Surroundings here = services.in(session.currentDir().toAbsolutePath(), foreground != null);
+        // not in a pipe
+        boolean shown = foreground != null && process != null && process.isTty(1);
+        Surroundings here = services.in(
+                session.currentDir().toAbsolutePath(), foreground != null, shown ? foreground.screen() : null);
         StringBuilder failure = new StringBuilder();
         Foreground.Work work = interrupted -> verbs.execute(
                 here,

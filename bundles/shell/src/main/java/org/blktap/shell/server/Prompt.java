@@ -12,6 +12,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.TreeSet;
 import org.apache.felix.service.command.CommandSession;
+import org.blktap.api.command.Screen;
 import org.blktap.shell.client.Frame;
 import org.blktap.shell.client.RawUtf8;
 import org.blktap.shell.command.Completion;
@@ -64,11 +65,12 @@ final class Prompt {
         OutputStream buffered = new BufferedOutputStream(out);
         try (ExternalTerminal terminal =
                 new ExternalTerminal("blktap", request.terminal(), in, buffered, StandardCharsets.UTF_8)) {
-            terminal.setSize(Size.of(
-                    request.columns() > 0 ? request.columns() : DEFAULT_COLUMNS,
-                    request.rows() > 0 ? request.rows() : DEFAULT_ROWS));
+            Screen screen = new Screen(
+                    request.rows() > 0 ? request.rows() : DEFAULT_ROWS,
+                    request.columns() > 0 ? request.columns() : DEFAULT_COLUMNS);
+            terminal.setSize(Size.of(screen.columns(), screen.rows()));
             PrintStream console = new PrintStream(terminal.output(), true, RawUtf8.OUTPUT);
-            Foreground foreground = new Foreground();
+            Foreground foreground = new Foreground(screen);
             terminal.handle(Signal.INT, signal -> foreground.interrupt());
             try (CommandSession session = gogo.open(InputStream.nullInputStream(), console, console)) {
                 session.put(Foreground.VARIABLE, foreground);

@@ -9,11 +9,14 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.LoopFactory;
+import org.blktap.api.event.Event;
+import org.blktap.api.event.Events;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.settings.Directories;
 import org.blktap.shell.Readiness;
@@ -30,6 +33,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.component.annotations.ReferencePolicyOption;
 
 /**
  * When the framework has started, checks that disks can be attached, or ends the daemon. Then waits until all earlier
@@ -46,6 +51,13 @@ public final class ReadyLog implements FrameworkListener {
     private final Directories directories;
     private final Consumer<String> launcher;
     private final AtomicBoolean begun = new AtomicBoolean();
+    /** Receives that the daemon is ready; null while nobody keeps events. */
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    volatile Events events;
+
     private volatile Process archiver;
     private volatile boolean stopped;
 
@@ -119,6 +131,16 @@ public final class ReadyLog implements FrameworkListener {
                                 Verbs.version(),
                                 seconds,
                                 ProcessHandle.current().pid()));
+        Events to = events;
+        if (to != null) {
+            long pid = ProcessHandle.current().pid();
+            to.publish(
+                    Event.READY,
+                    "",
+                    String.format(
+                            Locale.ROOT, "blktap %s is ready after %.1f s, pid %d", Verbs.version(), seconds, pid),
+                    Map.of("version", Verbs.version(), "pid", pid));
+        }
         if (launcher != null) {
             archiver = ClassArchive.of(directories).ready();
         }

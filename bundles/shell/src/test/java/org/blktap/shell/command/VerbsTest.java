@@ -12,6 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.command.Screen;
+import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -555,5 +557,66 @@ class VerbsTest {
         }
         assertEquals(Verbs.NEEDS_DAEMON, offline("attach", "tap:ram:x,size=1M"));
         assertEquals("", out);
+    }
+
+    // ---- again and again
+
+    @Test
+    void statsOfIntervals() {
+        assertEquals(0, run("stats", "one", "--interval", "0.1", "--count", "2"));
+        assertEquals(2, out.lines().filter(line -> line.contains("one")).count(), out);
+        assertEquals(0, run("stats", "--interval", "0.1", "--count", "1", "--json"));
+        JsonObject line = JsonParser.parseString(out.strip()).getAsJsonObject();
+        assertEquals(3, line.get("inFlight").getAsInt());
+        assertEquals(1, out.lines().count(), out);
+        for (String bad : List.of("0", "-1", "1e9", "NaN")) {
+            assertEquals(2, run("stats", "--interval", bad), bad);
+        }
+        assertEquals(1, run("stats", "nobody", "--interval", "1"));
+    }
+
+    @Test
+    void watchPrintsLinesAndPaintsScreens() {
+        assertEquals(0, run("watch", "--count", "2", "--interval", "0.1"));
+        assertEquals(2, out.lines().count(), out);
+        assertTrue(out.contains(" one running 0 ops/s, read 0 B/s, write 0 B/s, mean - µs, 3 in flight"), out);
+        assertEquals(1, run("watch", "nobody"));
+        Surroundings plain = core.in(directory);
+        Surroundings screen = new Surroundings(
+                plain.attachmentsNow(), plain.imagesNow(), null, null, null, directory, true, new Screen(4, 20));
+        assertEquals(0, run("attach", "tap:ram:y,size=1M", "--id", "two"));
+        assertEquals(0, run(screen, "watch", "--count", "1"));
+        String[] lines = out.replaceAll("\u001b\\[[A-Z0-9]*", "").split("\n");
+        assertEquals(3, lines.length, "title, heading and one of two rows: " + out);
+        for (String each : lines) {
+            assertTrue(each.length() <= 20, each);
+        }
+    }
+
+    @Test
+    void ratesAreThoseOfTheInterval() {
+        AttachmentStats before = counters(100, 4096, 1, 50);
+        AttachmentStats now = counters(300, 40960, 3, 150);
+        Rates rates = Rates.between(before, now, 2);
+        assertEquals(100, rates.of("write").perSecond());
+        assertEquals(18432, rates.of("write").bytesPerSecond());
+        assertEquals(2, rates.total().errors());
+        // 300 times 150 without 100 times 50, by 200
+        assertEquals(200, rates.total().mean());
+        assertEquals(0, rates.of("read").perSecond());
+        assertEquals(50, Rates.between(now, before, 2).of("write").perSecond(), "attached anew");
+        assertTrue(Double.isNaN(Rates.between(now, now, 2).total().mean()));
+    }
+
+    private static AttachmentStats counters(long count, long bytes, long errors, double mean) {
+        return new AttachmentStats(
+                "a",
+                0,
+                0,
+                0,
+                Map.of(
+                        "write",
+                        new AttachmentStats.Counter(
+                                count, bytes, errors, new AttachmentStats.Latency(mean, 0, 0, 0, 0, 0))));
     }
 }

@@ -1,0 +1,48 @@
+package org.blktap.health;
+
+import java.io.IOException;
+import java.nio.file.FileStore;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.linux.FileStatus;
+import org.blktap.linux.PinnedFile;
+
+/**
+ * The file of a writable disk that may take more space.
+ *
+ * @param id of the attachment
+ * @param device the number of the file system
+ * @param store the file system
+ * @param growth bytes that it may still take: the size of the disk without what the file occupies
+ */
+record ImageFile(String id, long device, FileStore store, long growth) {
+    /** Returns that of an attachment; null if it has none, as a disk that is a block device, or cannot grow. */
+    static ImageFile of(AttachmentStatus attachment) throws DiskException, IOException {
+        Path path = path(attachment.spec());
+        if (attachment.readOnly() || path == null || !Files.exists(path)) {
+            return null;
+        }
+        try (PinnedFile file = PinnedFile.of(path)) {
+            FileStatus status = file.status();
+            long growth = attachment.sizeBytes() - status.allocated();
+            return status.regularFile() && growth > 0
+                    ? new ImageFile(attachment.id(), status.device(), Files.getFileStore(path), growth)
+                    : null;
+        }
+    }
+
+    private static Path path(String spec) throws DiskException {
+        String name = TapSpec.parse(spec).path();
+        try {
+            return name.startsWith("/") ? FileNames.path(name) : null;
+        } catch (InvalidPathException e) {
+            // no file
+            return null;
+        }
+    }
+}

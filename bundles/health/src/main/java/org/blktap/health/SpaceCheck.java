@@ -1,0 +1,135 @@
+package org.blktap.health;
+
+import java.io.IOException;
+import java.nio.file.FileStore;
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.felix.hc.api.FormattingResultLog;
+import org.apache.felix.hc.api.HealthCheck;
+import org.apache.felix.hc.api.Result;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.settings.Directories;
+import org.blktap.linux.PinnedFile;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Modified;
+import org.osgi.service.component.annotations.Reference;
+
+/**
+ * The file systems of images, and that of the daemon's data: is there space for what they may still take. A file system
+ * that is nearly full is well if no image on it can grow, or if all that they may take is free.
+ */
+@Component(
+        configurationPid = HealthSettings.PID,
+        property = {HealthCheck.NAME + "=space", HealthCheck.TAGS + "=blktap"})
+public final class SpaceCheck implements HealthCheck {
+    /** What the daemon's own records may take: those of jobs, bitmaps and points in time are the largest. */
+    private static final long OWN_GROWTH = 256L << 20;
+
+    private static final int NAMED = 5;
+
+    private final Attachments attachments;
+    private final Directories directories;
+    private volatile int warnPercent;
+    private volatile int criticalPercent;
+
+    /** A file system: its images, and what they may still take. */
+    private static final class Use {
+        private final FileStore store;
+        /** Attachments, and the daemon itself. */
+        private final List<String> ids = new ArrayList<>();
+
+        private long growth;
+
+        Use(FileStore store) {
+            this.store = store;
+        }
+
+        void add(String id, long bytes) {
+            ids.add(id);
+            growth += bytes;
+        }
+    }
+
+    @Activate
+    public SpaceCheck(@Reference Attachments attachments, @Reference Directories directories, HealthSettings settings) {
+        this.attachments = attachments;
+        this.directories = directories;
+        configure(settings);
+    }
+
+    SpaceCheck(Attachments attachments, Directories directories, int warnPercent, int criticalPercent) {
+        this.attachments = attachments;
+        this.directories = directories;
+        this.warnPercent = warnPercent;
+        this.criticalPercent = criticalPercent;
+    }
+
+    @Modified
+    public void configure(HealthSettings settings) {
+        warnPercent = settings.space_warn();
+        criticalPercent = settings.space_critical();
+    }
+
+    @Override
+    public Result execute() {
+        Findings findings = new Findings();
+        Map<Long, Use> uses = new LinkedHashMap<>();
+        for (AttachmentStatus each : attachments.list()) {
+            try {
+                ImageFile image = ImageFile.of(each);
+                if (image != null) {
+                    uses.computeIfAbsent(image.device(), any -> new Use(image.store()))
+                            .add(image.id(), image.growth());
+                }
+            } catch (DiskException | IOException e) {
+                findings.warn(each.id() + ": the space of its image cannot be examined: " + e.getMessage());
+            }
+        }
+        try (PinnedFile own = PinnedFile.of(directories.data())) {
+            FileStore store = Files.getFileStore(directories.data());
+            uses.computeIfAbsent(own.status().device(), any -> new Use(store))
+                    .add("the records in " + directories.data(), OWN_GROWTH);
+        } catch (DiskException | IOException e) {
+            findings.warn(directories.data() + ": its space cannot be examined: " + e.getMessage());
+        }
+        uses.values().forEach(use -> judge(use, findings));
+        return findings.result("no file system is written");
+    }
+
+    /** Who may need space. */
+    private static String takers(Use use) {
+        List<String> ids = use.ids;
+        return String.join(", ", ids.subList(0, Math.min(NAMED, ids.size())))
+                + (ids.size() > NAMED ? " and " + (ids.size() - NAMED) + " more" : "");
+    }
+
+    private void judge(Use use, Findings findings) {
+        FileStore store = use.store;
+        long total;
+        long free;
+        try {
+            total = store.getTotalSpace();
+            free = store.getUsableSpace();
+        } catch (IOException e) {
+            findings.warn(store + ": its space cannot be examined: " + e.getMessage());
+            return;
+        }
+        double percent = total == 0 ? 0 : 100.0 * free / total;
+        String line = store + ": " + FormattingResultLog.bytesHumanReadable(free) + " of "
+                + FormattingResultLog.bytesHumanReadable(total) + " (" + (int) percent + " %) are free, and up to "
+                + FormattingResultLog.bytesHumanReadable(use.growth) + " may be needed by " + takers(use);
+        if (use.growth <= free || percent >= warnPercent) {
+            findings.info(line);
+        } else if (percent >= criticalPercent) {
+            findings.warn(line);
+        } else {
+            findings.critical(line);
+        }
+    }
+}
