@@ -146,6 +146,12 @@ public final class AttachmentManager implements Attachments {
     }
 
     @Override
+    public void setOptions(String id, Map<String, String> values) throws DiskException {
+        table.find(id).faults().set(values);
+        LOG.log(Level.INFO, id + ": is set to " + values);
+    }
+
+    @Override
     public long resize(String id, long sizeBytes) throws DiskException {
         return table.find(id).image().resize(sizeBytes);
     }

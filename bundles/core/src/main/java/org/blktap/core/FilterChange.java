@@ -87,7 +87,9 @@ final class FilterChange {
             int place = FilterStack.place(specs, type, attachment.id());
             FilterSpec spec = specs.get(place).with(values);
             specs.set(place, spec);
-            if (!isOpen()) {
+            // parked since the storage fails, the disk is open, and this may be what it waits for
+            boolean failing = attachment.faults().isParked() && disk.isOpen();
+            if (!failing && !isOpen()) {
                 return recorded(specs);
             }
             FilterStack now = disk.filters();
@@ -97,6 +99,7 @@ final class FilterChange {
                 disk.filters(now.replaced(place, inPlace));
                 return Duration.ZERO;
             }
+            isOpen();
             checkTransparent(open.service(), spec);
             OpenFilter fresh = open(spec, open.service(), now.below(place));
             return exchange(specs, now.replaced(place, fresh), fresh, open);

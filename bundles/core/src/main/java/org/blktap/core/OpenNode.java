@@ -16,6 +16,8 @@ import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeProvider;
+import org.blktap.core.gate.Gate;
+import org.blktap.core.gate.NodePort;
 
 /** One node of an attachment: what was asked for, and what is open of it. */
 final class OpenNode {
@@ -23,6 +25,7 @@ final class OpenNode {
     final NodeSpec spec;
     private Registry.Entry<NodeProvider> provider;
     private volatile DeviceNode node;
+    private NodePort port;
     private volatile String address;
     private boolean opened;
     /** How it was ended while it was not open; null if it was not. Loop only. */
@@ -70,21 +73,22 @@ final class OpenNode {
 
     /** Opens the node, on the loop; the future ends there. */
     CompletableFuture<Void> open(
-            String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services)
+            String id, IoLoop loop, Gate gate, Registry.Entry<NodeProvider> found, Services services)
             throws DiskException {
         endedAs = null;
         Options options = new Options(spec.options());
         CompletableFuture<Void> done = new CompletableFuture<>();
+        NodePort fresh = new NodePort(gate);
         found.service()
                 .openLater(new Context(
-                        id, spec.target(), options, opened, loop, port, services.memory(), services.runDir()))
-                .whenComplete((fresh, failure) -> {
+                        id, spec.target(), options, opened, loop, fresh, services.memory(), services.runDir()))
+                .whenComplete((opening, failure) -> {
                     try {
                         if (failure != null) {
                             done.completeExceptionally(
                                     failure instanceof CompletionException ? failure.getCause() : failure);
                         } else {
-                            opened(fresh, found, options, done);
+                            opened(opening, fresh, found, options, done);
                         }
                     } catch (DiskException | RuntimeException | Error e) {
                         done.completeExceptionally(e);
@@ -94,7 +98,11 @@ final class OpenNode {
     }
 
     private void opened(
-            DeviceNode fresh, Registry.Entry<NodeProvider> by, Options options, CompletableFuture<Void> done)
+            DeviceNode fresh,
+            NodePort through,
+            Registry.Entry<NodeProvider> by,
+            Options options,
+            CompletableFuture<Void> done)
             throws DiskException {
         boolean again = opened;
         try {
@@ -105,6 +113,7 @@ final class OpenNode {
         }
         provider = by;
         node = fresh;
+        port = through;
         address = fresh.address();
         opened = true;
         // if no caller waits for it any more, a node that a VM had before stays for what opens or ends it next
@@ -140,6 +149,7 @@ final class OpenNode {
             } catch (RuntimeException | Error e) {
                 LOG.log(Level.ERROR, address + ": the node cannot be closed", e);
             }
+            port.close();
         }
     }
 

@@ -1,6 +1,6 @@
 /** The interfaces of a way to reach a VM: its nodes, and the port by which they reach a disk. */
 @Export(substitution = Export.Substitution.NOIMPORT)
-@Version("2.1.0")
+@Version("2.2.0")
 package org.blktap.api.node;
 
 import org.osgi.annotation.bundle.Export;

@@ -319,6 +319,41 @@ public abstract class FormatModelTest {
         });
     }
 
+    /** As for an attachment that is parked when its storage fails: its VM sees no error. */
+    @Test
+    void failedRequestsSucceedWhenTheyAreTriedAgain() {
+        int[] retries = {0};
+        rounds("failedRequestsSucceedWhenTheyAreTriedAgain", (setup, exerciser) -> {
+            VirtualDisk disk = setup.open();
+            Map<Path, SimFile> running = setup.files();
+            int begin = setup.loop.moment();
+            SimFile.Faults faults = SimFile.sometimes(setup.random, 3 + setup.random.nextInt(30));
+            RetriedDisk retried =
+                    new RetriedDisk(disk, setup.random, fails -> setup.failWith(fails ? faults : kind -> 0));
+            exerciser.run(retried, 120);
+            assertEquals(0, exerciser.flush(retried));
+            assertEquals(List.of(), exerciser.failures());
+            setup.failWith(kind -> 0);
+            exerciser.verify(disk);
+            disk.close();
+            retries[0] += retried.retries();
+            setup.reopen();
+            setup.check(false);
+            if (repairs()) {
+                setup.check(true);
+                assertEquals(0, setup.check(false).leaked(), "leaked");
+            }
+            disk = setup.open();
+            exerciser.verify(disk);
+            disk.close();
+            int end = setup.loop.moment();
+            for (int i = 0; i < 4; i++) {
+                crash(setup, exerciser, running, begin + setup.random.nextInt(end - begin), i % 2 == 0);
+            }
+        });
+        assertTrue(retries[0] > 0, "nothing was tried again");
+    }
+
     /** Lets each operation on the files of an image in use fail, one at a time. */
     @Test
     void anyOperationMayFail() {
