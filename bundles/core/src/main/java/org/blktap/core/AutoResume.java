@@ -25,6 +25,10 @@ final class AutoResume {
     private static final long FIRST_SECONDS = 2;
 
     private static final long LONGEST_SECONDS = 60;
+    /** The same for space: an attempt without any may leave a hole of one cluster in an image. */
+    private static final long LONGEST_FOR_SPACE_SECONDS = 600;
+    /** A file system has more space if it is so much more. */
+    private static final long MORE_BYTES = 1 << 20;
     /** Free bytes that are not known: no number is more. */
     private static final long UNKNOWN = Long.MAX_VALUE;
 
@@ -98,11 +102,14 @@ final class AutoResume {
             looking = false;
             return;
         }
-        boolean more = now > free && attachment.life().why().kind() == Kind.NO_SPACE;
+        boolean space = attachment.life().why().kind() == Kind.NO_SPACE;
+        boolean more = space && now - free >= MORE_BYTES;
         if (attempt != null && !attempt.isDone()) {
             LOG.log(Level.DEBUG, attachment.id() + ": is still being tried");
         } else if (more || System.nanoTime() - nextAttempt >= 0) {
-            pauseSeconds = more ? FIRST_SECONDS : Math.min(2 * pauseSeconds, LONGEST_SECONDS);
+            pauseSeconds = more
+                    ? FIRST_SECONDS
+                    : Math.min(2 * pauseSeconds, space ? LONGEST_FOR_SPACE_SECONDS : LONGEST_SECONDS);
             attempted(now);
             attempt = operations.submit("being resumed by itself", () -> {
                 resume();

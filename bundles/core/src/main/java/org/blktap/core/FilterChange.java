@@ -99,7 +99,9 @@ final class FilterChange {
                 disk.filters(now.replaced(place, inPlace));
                 return Duration.ZERO;
             }
-            isOpen();
+            if (failing) {
+                throw notRunning();
+            }
             checkTransparent(open.service(), spec);
             OpenFilter fresh = open(spec, open.service(), now.below(place));
             return exchange(specs, now.replaced(place, fresh), fresh, open);
@@ -140,10 +142,15 @@ final class FilterChange {
             return !attachment.request().spec().type().equals(EmptyDrive.TYPE);
         }
         if (life.why().kind() != Kind.OPERATOR) {
-            throw new DiskException(
-                    Reason.BUSY, named() + " is not running: " + life.why() + "; park it, and then change its filters");
+            throw notRunning();
         }
         return false;
+    }
+
+    private DiskException notRunning() {
+        return new DiskException(
+                Reason.BUSY,
+                named() + " is not running: " + attachment.life().why() + "; park it, and then change its filters");
     }
 
     private void checkTransparent(Registry.Entry<DiskFilter> service, FilterSpec spec) throws DiskException {

@@ -181,7 +181,11 @@ public final class FailedRequests {
         List<GateRequest> all = List.copyOf(waiting);
         waiting.clear();
         counted();
-        all.forEach(gate::answer);
+        all.forEach(request -> {
+            request.end(request.failedWith());
+            gate.statistics().count(request, System.nanoTime());
+            request.deliver();
+        });
     }
 
     /** Forgets those of a node that has ended, whose VM finds them unanswered in its ring or submits them again. */

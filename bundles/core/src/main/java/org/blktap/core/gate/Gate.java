@@ -161,8 +161,7 @@ public final class Gate implements DiskPort, Request.Completion {
             disk.submit(flush);
             return true;
         } catch (RuntimeException | Error e) {
-            stop();
-            owner.diskThrew(e);
+            threw(e);
             if (flush.leaveDisk()) {
                 flush.end(Errno.EIO);
                 flush.deliver();
@@ -246,13 +245,6 @@ public final class Gate implements DiskPort, Request.Completion {
     CompletableFuture<Void> alone(GateRequest request) {
         enter(request);
         return drain();
-    }
-
-    /** Answers a request that was held with its error. */
-    void answer(GateRequest request) {
-        request.end(request.failedWith());
-        statistics.count(request, System.nanoTime());
-        request.deliver();
     }
 
     /** Ends a request of a node: counts it, and calls its owner. */
