@@ -129,6 +129,8 @@ class FaultPolicyIT extends SharedDaemon {
         daemon.attach(create("aio", "small/a.img", "32M"), "a", "--node", "nbd");
         Process fio = writes("a", directory.resolve("fio.log"));
         awaitParked("a", "NO_SPACE");
+        // what it has started does the work
+        fio.descendants().forEach(ProcessHandle::destroyForcibly);
         fio.destroyForcibly().waitFor();
         Wait.until("nothing waits", () -> reason("a").get("text").getAsString().contains("; 0 requests wait"));
         // a forced detach answers
@@ -156,7 +158,7 @@ class FaultPolicyIT extends SharedDaemon {
         daemon.blktap("filter", "add", "a", "fault,outage-ms=300,outage-every-ms=1500")
                 .ok();
         Path log = directory.resolve("fio.log");
-        Process fio = writes("a", log, "--rate_iops=200");
+        Process fio = writes("a", log, "--rate_iops=600");
         awaitParked("a", "IO_ERROR");
         daemon.blktap("set", "a", "on-eio=park").ok();
         awaitParked("a", "IO_ERROR");

@@ -341,6 +341,7 @@ class XenNodeTest {
         assertEquals(answered, frontend.ring(0).responseProducer(), "and nothing is answered");
         try (XenTestDisk next = new XenTestDisk(host, 5, content, true)) {
             frontend.awaitAll(List.of(read));
+            next.settle();
             assertEquals(0, read.status);
             frontend.assertServed(0x1111);
         }
