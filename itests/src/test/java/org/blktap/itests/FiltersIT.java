@@ -355,7 +355,7 @@ class FiltersIT extends DaemonUser {
 
     @Test
     void faultsAreSeenByClients() throws Exception {
-        daemon.attach(create("aio"), "a", "--node", "nbd");
+        daemon.attach(create("aio"), "a", "--node", "nbd", "--on-enospc", "report");
         daemon.blktap("filter", "add", "a", "fault,errors=100,error=ENOSPC,range=1M-2M,operations=write")
                 .ok();
         io("a", "write -P 7 0 1M", "read 1M 1M");

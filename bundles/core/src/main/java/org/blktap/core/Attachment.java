@@ -17,7 +17,9 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.core.gate.ErrorReport;
+import org.blktap.core.gate.FaultPolicy;
 import org.blktap.core.gate.Gate;
+import org.blktap.core.gate.GateOwner;
 
 /**
  * One attachment: a loop, a gate, the {@link AttachmentDisk} on its disk side and the {@link AttachmentNodes} on its VM
@@ -49,6 +51,7 @@ final class Attachment {
     private volatile Life life = new Life.Opening();
     private volatile boolean failing;
     private final AttachmentOpening opening;
+    private final FaultParking faults;
     private final AttachmentEnd end;
     private final ImageChange image;
     private final DiskSwitch diskSwitch;
@@ -72,8 +75,9 @@ final class Attachment {
         this.services = services;
         this.threads = threads;
         LockWait lockWait = LockWait.of(request);
+        FaultPolicy policy = FaultPolicy.of(request.options());
         loop = services.loops().start("blktap-" + id);
-        gate = new Gate(loop, new GateOwner());
+        gate = new Gate(loop, new Owner());
         calls = new LoopCalls(id, loop, gate::inFlight);
         operations = new Operations(id, threads);
         commands =
@@ -84,6 +88,8 @@ final class Attachment {
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
         opening = new AttachmentOpening(this, lockWait, record, services, loop, operations, commands, disk, nodes);
+        AutoResume autoResume = new AutoResume(this, operations, disk, loop, threads);
+        faults = new FaultParking(this, policy, record, calls, operations, commands, gate, disk, autoResume);
         end = new AttachmentEnd(this, record, services, calls, operations, commands, gate, nodes, disk);
         image = new ImageChange(this, record, services, operations, commands, disk, nodes);
         diskSwitch = new DiskSwitch(this, record, services, operations, commands, disk);
@@ -94,13 +100,14 @@ final class Attachment {
         loop.execute(() -> {
             loop.onFailure((what, failure) -> failed(what, failure, true));
             gate.owe(kept.owesError() ? Errno.EIO : 0);
+            gate.failed().policy(policy);
         });
         if (kept.parked()) {
             life = new Life.Parked(PARKED_BY_OPERATOR);
         }
     }
 
-    private final class GateOwner implements Gate.Owner {
+    private final class Owner implements GateOwner {
         @Override
         public void reopened() {
             resumeNodes();
@@ -117,6 +124,11 @@ final class Attachment {
         @Override
         public void errors(ErrorReport report) {
             events.errors(report);
+        }
+
+        @Override
+        public void diskFailed() {
+            faults.diskFailed();
         }
 
         @Override
@@ -200,6 +212,11 @@ final class Attachment {
     /** Its events. */
     StateEvents events() {
         return events;
+    }
+
+    /** What its requests wait for that its storage has failed. */
+    FaultParking faults() {
+        return faults;
     }
 
     void to(Life next) {
@@ -354,11 +371,13 @@ final class Attachment {
         commands.forResult(operations.submit("being resumed", () -> {
             record.park(false);
             if (life instanceof Life.Parked) {
+                faults.retry();
                 try {
                     opening.open();
                 } catch (LockWait.ImageInUse e) {
                     return null;
                 }
+                faults.awaitRetry();
                 LOG.log(Level.INFO, id + ": resumed by an operator");
             } else if (!(life instanceof Life.Running)) {
                 throw new DiskException(

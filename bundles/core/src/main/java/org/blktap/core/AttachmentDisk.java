@@ -2,6 +2,7 @@ package org.blktap.core;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -158,6 +159,11 @@ final class AttachmentDisk {
     void checkOpens(AttachRequest request) throws DiskException {
         OpenContext.driver(services.installed().drivers(), request.spec().type());
         engineFor(request);
+    }
+
+    /** The files of the open chain as far as their specs name them. */
+    List<Path> imagePaths() {
+        return image == null ? List.of() : image.paths();
     }
 
     /** The image that is open; null while none is. Any thread. */

@@ -9,6 +9,7 @@ import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.core.gate.FaultPolicy;
 import org.blktap.core.gate.Gate;
 
 /** Ends an attachment by its last operation: saves, drains, closes nodes and disk, ends the loop. */
@@ -58,6 +59,7 @@ final class AttachmentEnd {
         try {
             commands.forResult(operations.submit("being detached", () -> {
                 disk.filters().checkDetach();
+                attachment.faults().checkDetach();
                 nodes.unplug();
                 end(true, false);
                 return null;
@@ -81,6 +83,7 @@ final class AttachmentEnd {
         if (disk.savesAtDetach() && calls.blockedNanos() == 0) {
             // refused if it cannot be saved
             commands.forResult(operations.submit("being detached", () -> {
+                calls.run(this::failRequests);
                 end(true, false);
                 return null;
             }));
@@ -110,10 +113,17 @@ final class AttachmentEnd {
 
     private void byForce() throws DiskException {
         calls.start(() -> {
-            gate.held().fail();
+            failRequests();
             return null;
         });
         end(true, true);
+    }
+
+    /** Answers what is held with errors, and from now on what fails. Loop only. */
+    private void failRequests() {
+        gate.failed().policy(FaultPolicy.REPORT);
+        gate.failed().fail();
+        gate.held().fail();
     }
 
     /**
@@ -137,6 +147,7 @@ final class AttachmentEnd {
                     attachment.quiesce(
                             new StateReason(Kind.DETACHING, "being detached"),
                             services.limits().drain());
+                    attachment.faults().checkDetach();
                 }
                 if (forget) {
                     record.remove();
@@ -182,7 +193,7 @@ final class AttachmentEnd {
             attachment.to(new Life.Detaching("its nodes are being closed"));
             calls.run(() -> {
                 if (forget) {
-                    gate.held().fail();
+                    failRequests();
                 } else {
                     gate.held().forget();
                 }

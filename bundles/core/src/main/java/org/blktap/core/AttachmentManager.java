@@ -163,6 +163,12 @@ public final class AttachmentManager implements Attachments, MetricSource {
     }
 
     @Override
+    public void setOptions(String id, Map<String, String> values) throws DiskException {
+        table.find(id).faults().set(values);
+        LOG.log(Level.INFO, id + ": is set to " + values);
+    }
+
+    @Override
     public long resize(String id, long sizeBytes) throws DiskException {
         long now = table.find(id).image().resize(sizeBytes);
         changed(id, "has " + now + " bytes");

@@ -92,7 +92,10 @@ final class AttachmentOpening {
         if (now instanceof Life.Parked parked) {
             MissingService what = missing;
             Kind why = parked.why().kind();
-            return why != Kind.OPERATOR && why != Kind.FAILED && (what == null || services.present(what));
+            return why != Kind.OPERATOR
+                    && why != Kind.FAILED
+                    && !FaultParking.isFault(parked.why())
+                    && (what == null || services.present(what));
         }
         return now instanceof Life.Opening;
     }

@@ -14,6 +14,7 @@ import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.core.gate.FaultPolicy;
 import org.blktap.core.gate.Gate;
 
 /** An attachment as commands show it, also while its loop does not answer. Any thread but a loop. */
@@ -79,16 +80,16 @@ final class AttachmentView {
                 disk.engineName(),
                 nodeStatus == null ? nodes.lastStatus() : nodeStatus,
                 attachment.request().options(),
-                details(info),
+                details(info, attachment.faults().policy()),
                 attachment.request().filters());
     }
 
-    private static Map<String, String> details(DiskInfo info) {
-        if (info.backing() == null) {
-            return info.details();
+    private static Map<String, String> details(DiskInfo info, FaultPolicy policy) {
+        Map<String, String> details = new LinkedHashMap<>(policy.options());
+        details.putAll(info.details());
+        if (info.backing() != null) {
+            details.put(AttachmentStatus.BACKING, info.backing().toString());
         }
-        Map<String, String> details = new LinkedHashMap<>(info.details());
-        details.put(AttachmentStatus.BACKING, info.backing().toString());
         return details;
     }
 
@@ -104,7 +105,8 @@ final class AttachmentView {
                     Kind.REQUESTS_STUCK,
                     "none of " + gate.inFlight() + " requests in flight has ended since " + Clock.ago(stuck) + why);
         }
-        return now.why();
+        // with the number of requests that wait at this moment
+        return FaultParking.isFault(now.why()) ? attachment.faults().why() : now.why();
     }
 
     DiskInfo disk() {

@@ -87,7 +87,9 @@ final class FilterChange {
             int place = FilterStack.place(specs, type, attachment.id());
             FilterSpec spec = specs.get(place).with(values);
             specs.set(place, spec);
-            if (!isOpen()) {
+            // parked since the storage fails, the disk is open, and this may be what it waits for
+            boolean failing = attachment.faults().isParked() && disk.isOpen();
+            if (!failing && !isOpen()) {
                 return recorded(specs);
             }
             FilterStack now = disk.filters();
@@ -96,6 +98,9 @@ final class FilterChange {
             if (inPlace != null) {
                 disk.filters(now.replaced(place, inPlace));
                 return Duration.ZERO;
+            }
+            if (failing) {
+                throw notRunning();
             }
             checkTransparent(open.service(), spec);
             OpenFilter fresh = open(spec, open.service(), now.below(place));
@@ -137,10 +142,15 @@ final class FilterChange {
             return !attachment.request().spec().type().equals(EmptyDrive.TYPE);
         }
         if (life.why().kind() != Kind.OPERATOR) {
-            throw new DiskException(
-                    Reason.BUSY, named() + " is not running: " + life.why() + "; park it, and then change its filters");
+            throw notRunning();
         }
         return false;
+    }
+
+    private DiskException notRunning() {
+        return new DiskException(
+                Reason.BUSY,
+                named() + " is not running: " + attachment.life().why() + "; park it, and then change its filters");
     }
 
     private void checkTransparent(Registry.Entry<DiskFilter> service, FilterSpec spec) throws DiskException {

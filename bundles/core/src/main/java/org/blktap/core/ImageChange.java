@@ -12,6 +12,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.core.gate.FaultPolicy;
 
 /**
  * Changes the image of one attachment while a VM has it: its size, or the image itself. Any thread but a loop; methods
@@ -129,6 +130,7 @@ final class ImageChange {
         Map<String, String> options = new LinkedHashMap<>(attachment.request().options());
         options.remove("engine");
         options.remove(LockWait.OPTION);
+        FaultPolicy.OPTIONS.forEach(options::remove);
         options.remove("max-chain");
         try {
             new ImageWork(services.loops(), services.memory(), services.installed(), services.configuration())
@@ -237,6 +239,9 @@ final class ImageChange {
                     attachment.quiesce(why, services.limits().drain());
                     attachment.closeDisk();
                     attachment.to(new Life.Parked(why));
+                } else if (disk.isOpen()) {
+                    // parked since it fails
+                    attachment.closeDisk();
                 }
                 open(medium, true);
             } catch (DiskException | RuntimeException e) {

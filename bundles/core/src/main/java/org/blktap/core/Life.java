@@ -20,7 +20,10 @@ sealed interface Life {
     /** The gate is closed; requests at the disk are ending, or the disk is being flushed and closed. */
     record Parking(StateReason why) implements Life {}
 
-    /** The gate is closed and nothing is at the disk, which is closed unless only a node is missing. */
+    /**
+     * The gate is closed and nothing is at the disk, which is closed unless only a node is missing, or its storage has
+     * failed.
+     */
     record Parked(StateReason why) implements Life {}
 
     /** Being taken down; the step says what is waited for. Nothing leads back. */

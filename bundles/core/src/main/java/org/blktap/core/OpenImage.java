@@ -2,6 +2,9 @@ package org.blktap.core;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.control.AttachRequest;
@@ -12,6 +15,7 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.core.gate.FaultPolicy;
 import org.blktap.linux.PinnedFile;
 
 /**
@@ -48,11 +52,27 @@ record OpenImage(TapSpec spec, VirtualDisk disk, OpenContext context, ImageChain
         }
     }
 
+    /** The files of the images of the chain, as far as their specs name files. */
+    List<Path> paths() {
+        List<Path> paths = new ArrayList<>();
+        for (OpenContext each = context; each != null; each = each.below()) {
+            if (each.spec() != null && each.spec().path().startsWith("/")) {
+                try {
+                    paths.add(FileNames.path(each.spec().path()));
+                } catch (InvalidPathException e) {
+                    LOG.log(Level.DEBUG, each.spec() + ": names no file", e);
+                }
+            }
+        }
+        return paths;
+    }
+
     /** The options of an attachment that are its driver's. */
     static Options options(Map<String, String> ofAttachment) throws DiskException {
         Options options = new Options(ofAttachment);
         options.text("engine", null);
         options.text(LockWait.OPTION, null);
+        FaultPolicy.OPTIONS.forEach(name -> options.text(name, null));
         // of the bundle jobs
         options.text("max-chain", null);
         return options;

@@ -16,6 +16,8 @@ import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeProvider;
+import org.blktap.core.gate.Gate;
+import org.blktap.core.gate.NodePort;
 
 /** One node of an attachment: what was asked for, and what is open of it. */
 final class OpenNode {
@@ -23,6 +25,7 @@ final class OpenNode {
     final NodeSpec spec;
     private Registry.Entry<NodeProvider> provider;
     private volatile DeviceNode node;
+    private NodePort port;
     private volatile String address;
     private boolean opened;
     /** How it was ended while it was not open; null if it was not. Loop only. */
@@ -72,7 +75,7 @@ final class OpenNode {
     CompletableFuture<Void> open(
             String id,
             IoLoop loop,
-            DiskPort port,
+            Gate gate,
             Registry.Entry<NodeProvider> found,
             ClientEvents events,
             Services services)
@@ -80,6 +83,7 @@ final class OpenNode {
         endedAs = null;
         Options options = new Options(spec.options());
         CompletableFuture<Void> done = new CompletableFuture<>();
+        NodePort fresh = new NodePort(gate);
         found.service()
                 .openLater(new Context(
                         id,
@@ -87,18 +91,18 @@ final class OpenNode {
                         options,
                         opened,
                         loop,
-                        port,
+                        fresh,
                         services.memory(),
                         services.runDir(),
                         events,
                         spec.kind()))
-                .whenComplete((fresh, failure) -> {
+                .whenComplete((opening, failure) -> {
                     try {
                         if (failure != null) {
                             done.completeExceptionally(
                                     failure instanceof CompletionException ? failure.getCause() : failure);
                         } else {
-                            opened(fresh, found, options, done);
+                            opened(opening, fresh, found, options, done);
                         }
                     } catch (DiskException | RuntimeException | Error e) {
                         done.completeExceptionally(e);
@@ -108,7 +112,11 @@ final class OpenNode {
     }
 
     private void opened(
-            DeviceNode fresh, Registry.Entry<NodeProvider> by, Options options, CompletableFuture<Void> done)
+            DeviceNode fresh,
+            NodePort through,
+            Registry.Entry<NodeProvider> by,
+            Options options,
+            CompletableFuture<Void> done)
             throws DiskException {
         boolean again = opened;
         try {
@@ -119,6 +127,7 @@ final class OpenNode {
         }
         provider = by;
         node = fresh;
+        port = through;
         address = fresh.address();
         opened = true;
         // if no caller waits for it any more, a node that a VM had before stays for what opens or ends it next
@@ -154,6 +163,7 @@ final class OpenNode {
             } catch (RuntimeException | Error e) {
                 LOG.log(Level.ERROR, address + ": the node cannot be closed", e);
             }
+            port.close();
         }
     }
 

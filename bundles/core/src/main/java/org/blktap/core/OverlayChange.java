@@ -119,7 +119,9 @@ final class OverlayChange {
         options.remove(LockWait.OPTION);
         options.remove("parent");
         if (!before.spec().type().equals(overlay.image().type())) {
-            options.keySet().retainAll(Set.of("engine", OpenContext.BACKING_TYPE));
+            options.keySet()
+                    .retainAll(
+                            Set.of("engine", OpenContext.BACKING_TYPE, AttachRequest.ON_ENOSPC, AttachRequest.ON_EIO));
         }
         if (options.containsKey(OpenContext.BACKING_TYPE)
                 || !driver.recordsBackingType(before.spec().type())) {

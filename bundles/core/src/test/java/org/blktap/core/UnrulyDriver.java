@@ -9,7 +9,6 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
@@ -31,6 +30,9 @@ final class UnrulyDriver implements DiskDriver {
     volatile Mood saving = Mood.GOOD;
     volatile Mood resizing = Mood.GOOD;
     volatile int flushError;
+    /** What each write ends with. */
+    volatile int writeError;
+
     volatile long size = 1 << 20;
     volatile String identity = "1";
     volatile boolean saves;
@@ -53,6 +55,7 @@ final class UnrulyDriver implements DiskDriver {
         saving = Mood.GOOD;
         resizing = Mood.GOOD;
         flushError = 0;
+        writeError = 0;
         letGo();
     }
 
@@ -139,8 +142,12 @@ final class UnrulyDriver implements DiskDriver {
                 }
                 return;
             }
-            boolean fails = request.operation() == Operation.FLUSH && flushError != 0;
-            request.complete(fails ? flushError : 0);
+            request.complete(
+                    switch (request.operation()) {
+                        case FLUSH -> flushError;
+                        case WRITE -> writeError;
+                        default -> 0;
+                    });
         }
 
         @Override

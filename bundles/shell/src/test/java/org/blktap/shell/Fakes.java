@@ -124,6 +124,12 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public void setOptions(String id, Map<String, String> values) throws DiskException {
+        find(id);
+        called("set " + id + " " + values);
+    }
+
+    @Override
     public List<AttachmentStatus> list() {
         listed.run();
         return attached.stream().map(this::status).toList();

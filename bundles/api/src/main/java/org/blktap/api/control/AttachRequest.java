@@ -21,6 +21,11 @@ public record AttachRequest(
         boolean readOnly,
         Map<String, String> options,
         List<String> filters) {
+    /** Option: what becomes of a request for which the storage has no space left. The core's README has the values. */
+    public static final String ON_ENOSPC = "on-enospc";
+    /** Option: what becomes of a request that the storage fails with an I/O error. */
+    public static final String ON_EIO = "on-eio";
+
     public AttachRequest {
         nodes = List.copyOf(nodes);
         options = Collections.unmodifiableMap(new LinkedHashMap<>(options));
@@ -40,6 +45,11 @@ public record AttachRequest(
     /** Returns a copy with other nodes. */
     public AttachRequest withNodes(List<String> specs) {
         return new AttachRequest(spec, id, specs, readOnly, options, filters);
+    }
+
+    /** Returns a copy with other options. */
+    public AttachRequest withOptions(Map<String, String> others) {
+        return new AttachRequest(spec, id, nodes, readOnly, others, filters);
     }
 
     /** Returns a copy that refuses writes. */

@@ -55,7 +55,7 @@ public record AttachmentStatus(
         RUNNING,
         /** Takes no new requests; those at the disk are ending, and the disk is flushed and closed. */
         PARKING,
-        /** The disk is closed and the VM's requests wait. */
+        /** The VM's requests wait; the disk is closed, unless its storage has failed or only a node is missing. */
         PARKED,
         /** Being taken down; its id is taken until that has ended. */
         DETACHING

@@ -32,8 +32,9 @@ public interface Attachments {
      *     a driver or node does not: then the attachment stays listed as {@link AttachmentStatus.State#DETACHING} until
      *     that code returns. A disk that {@linkplain org.blktap.api.disk.VirtualDisk#savesAtDetach saves its contents}
      *     is saved all the same
-     * @throws DiskException NOT_FOUND; BUSY if a VM keeps the device or requests do not end, and then it stays
-     *     attached; IO if a flush has failed that was not reported to the VM, in which case it is detached all the same
+     * @throws DiskException NOT_FOUND; BUSY if a VM keeps the device, requests do not end, or some are held because the
+     *     storage has failed them, and then it stays attached; IO if a flush has failed that was not reported to the
+     *     VM, in which case it is detached all the same
      */
     void detach(String id, boolean force) throws DiskException;
 
@@ -90,6 +91,16 @@ public interface Attachments {
      *     reads, or that is not installed and may be such a filter
      */
     Duration removeFilter(String id, String type) throws DiskException;
+
+    /**
+     * Changes options of an attachment while its VM uses it, and records them: {@link AttachRequest#ON_ENOSPC} and
+     * {@link AttachRequest#ON_EIO}. Requests that are held already stay so until a {@link #resume}, which is under the
+     * new options.
+     *
+     * @param values the options that change; an empty value takes an option back
+     * @throws DiskException NOT_FOUND; BAD_OPTION for another option or a wrong value, and then nothing has changed
+     */
+    void setOptions(String id, Map<String, String> values) throws DiskException;
 
     /**
      * All, by id, within two seconds: one whose loop does not answer is shown with what is known, and
@@ -208,7 +219,12 @@ public interface Attachments {
      */
     void park(String id) throws DiskException;
 
-    /** Opens a parked disk again. */
+    /**
+     * Opens a parked disk again, and has the requests that are held because the storage has failed them tried again.
+     *
+     * @throws DiskException NOT_FOUND; what opening it throws; NO_SPACE or IO if requests that are tried again fail,
+     *     and then it stays parked
+     */
     void resume(String id) throws DiskException;
 
     /**

@@ -50,6 +50,16 @@ public record StateReason(Kind kind, String text) {
         IMAGE_CHANGE,
         /** Its medium is being changed. */
         MEDIUM_CHANGE,
+        /**
+         * Its storage has no space left, and it was attached to wait for it ({@link AttachRequest#ON_ENOSPC}). Requests
+         * that have failed are held; a resume tries them again.
+         */
+        NO_SPACE,
+        /**
+         * Its storage fails, and it was attached to wait until it does no more ({@link AttachRequest#ON_EIO}). Requests
+         * that have failed are held; a resume tries them again.
+         */
+        IO_ERROR,
         /** Requests at the disk do not end. */
         REQUESTS_STUCK,
         /** Its loop does not answer: a call of a driver, engine or node blocks there. */

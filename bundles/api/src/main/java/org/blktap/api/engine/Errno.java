@@ -18,8 +18,14 @@ public final class Errno {
     public static final int EFBIG = 27;
     public static final int ENOSPC = 28;
     public static final int EROFS = 30;
+    public static final int ENODATA = 61;
+    public static final int ENOLINK = 67;
+    public static final int EILSEQ = 84;
     public static final int EOPNOTSUPP = 95;
     public static final int ESHUTDOWN = 108;
+    public static final int ETIMEDOUT = 110;
+    public static final int EREMOTEIO = 121;
+    public static final int EDQUOT = 122;
     public static final int ENOMEDIUM = 123;
 
     /** The errors by number: the name, and what it means. Empty where Linux has none. */

@@ -33,4 +33,14 @@ public interface DiskPort {
      * {@link #isOpen}. The request may be completed before this returns.
      */
     void submit(Request request);
+
+    /**
+     * Takes back a request that the core holds because the storage has failed it ({@code on-enospc=park},
+     * {@code on-eio=park}), and which would otherwise end when the attachment is resumed. A node that waits until
+     * nothing is in flight calls this for each of its requests at every turn: its client has gone, or stops its ring.
+     *
+     * @return whether the request was held; then it is the caller's again, and does not complete. False if it is at the
+     *     disk, or not in flight
+     */
+    boolean withdraw(Request request);
 }

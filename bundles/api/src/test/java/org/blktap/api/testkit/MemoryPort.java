@@ -70,6 +70,9 @@ public final class MemoryPort implements DiskPort, VirtualDisk, LoopStage {
     /** Answers a MAP in place of {@link #runBytes}, if set. */
     public volatile Consumer<Request> maps;
 
+    /** Whether pending requests are held because the disk has failed them, so that a node may take them back. */
+    public volatile boolean withdrawable;
+
     private final List<Request> pending = new ArrayList<>();
     private volatile int pendingCount;
     private volatile int mostPending;
@@ -123,6 +126,13 @@ public final class MemoryPort implements DiskPort, VirtualDisk, LoopStage {
         } else {
             perform(request);
         }
+    }
+
+    @Override
+    public boolean withdraw(Request request) {
+        boolean held = withdrawable && pending.remove(request);
+        pendingCount = pending.size();
+        return held;
     }
 
     /** The number of requests that are held or shuffled. Any thread. */

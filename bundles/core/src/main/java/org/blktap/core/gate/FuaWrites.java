@@ -53,7 +53,11 @@ final class FuaWrites implements Request.Completion {
         while (each != null) {
             GateRequest next = each.next();
             each.next(null);
-            gate.finished(each, error);
+            if (error == 0) {
+                gate.finished(each, 0);
+            } else {
+                gate.failed(each, error);
+            }
             each = next;
         }
         start();

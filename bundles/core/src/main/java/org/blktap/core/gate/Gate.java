@@ -19,20 +19,17 @@ import org.blktap.api.node.DiskPort;
  * and the request waits for the next disk. Loop only, except where noted.
  */
 public final class Gate implements DiskPort, Request.Completion {
-    /** Interval of the look whether the disk still does work of its own. */
-    private static final long BUSY_MILLISECONDS = 1;
-
     private final IoLoop loop;
     private final Statistics statistics = new Statistics();
     private final ErrorSeries errors;
     private final FuaWrites fuaWrites = new FuaWrites(this);
-    private final Owner owner;
+    private final GateOwner owner;
     private VirtualDisk disk;
     private DiskInfo info = DiskInfo.ofSize(0);
     private boolean open;
     private int inFlight;
     private final RecentPeak depth = new RecentPeak();
-    private CompletableFuture<Void> drained;
+    private final Drain drain;
     /** A write that must be alone at the disk: waits for the others to end, or is under way. */
     private UnalignedRequest alone;
     /** Whether nodes must be resumed, because the gate was closed for a lone write that has ended. */
@@ -41,34 +38,15 @@ public final class Gate implements DiskPort, Request.Completion {
     private long progressNanos;
 
     private final HeldRequests held = new HeldRequests();
+    private final FailedRequests failed = new FailedRequests(this);
     /** The errno of a failed flush that was not reported to a VM yet, or 0. */
     private int owed;
 
-    public Gate(IoLoop loop, Owner owner) {
+    public Gate(IoLoop loop, GateOwner owner) {
         this.loop = loop;
         this.owner = owner;
         errors = new ErrorSeries(loop, owner::errors);
-    }
-
-    /** Receives the gate's reports, on the loop. */
-    public interface Owner {
-        /** The gate takes requests again, after it was closed for a lone write. */
-        void reopened();
-
-        /** The disk threw, and the gate has closed. */
-        default void diskThrew(Throwable failure) {
-            throw new IllegalStateException("the disk threw", failure);
-        }
-
-        /** Requests have failed. Rare, however many fail. */
-        default void errors(ErrorReport report) {
-            // the log has them
-        }
-
-        /** A VM's flush has failed with the errno of {@link Gate#owe}. */
-        default void paid() {
-            // no owner tracks it
-        }
+        drain = new Drain(this, loop);
     }
 
     @Override
@@ -83,7 +61,7 @@ public final class Gate implements DiskPort, Request.Completion {
 
     @Override
     public Request newRequest(Request.Completion requester, int pieces) {
-        return GateRequest.of(this, requester, pieces);
+        return GateRequest.of(this, null, requester, pieces);
     }
 
     @Override
@@ -96,6 +74,11 @@ public final class Gate implements DiskPort, Request.Completion {
         }
         own.taken(loop.nanoTime());
         enter(own);
+    }
+
+    @Override
+    public boolean withdraw(Request request) {
+        return request instanceof GateRequest own && own.isOf(this) && failed.withdraw(own);
     }
 
     private void enter(GateRequest request) {
@@ -124,7 +107,7 @@ public final class Gate implements DiskPort, Request.Completion {
         try {
             disk.submit(request);
         } catch (RuntimeException | Error e) {
-            open = false;
+            stop();
             // else the disk completed it before it threw
             if (request.atDisk()) {
                 hold(request);
@@ -139,7 +122,7 @@ public final class Gate implements DiskPort, Request.Completion {
         try {
             disk.submit(part);
         } catch (RuntimeException | Error e) {
-            open = false;
+            stop();
             if (part.leaveDisk()) {
                 alone = null;
                 hold(whole);
@@ -182,8 +165,7 @@ public final class Gate implements DiskPort, Request.Completion {
             disk.submit(flush);
             return true;
         } catch (RuntimeException | Error e) {
-            open = false;
-            owner.diskThrew(e);
+            threw(e);
             if (flush.leaveDisk()) {
                 flush.end(Errno.EIO);
                 flush.deliver();
@@ -229,18 +211,44 @@ public final class Gate implements DiskPort, Request.Completion {
         if (!ended.leaveDisk()) {
             return;
         }
-        if (ended.error() == 0 && ended.data().faulted()) {
+        if (ended.error() != 0) {
+            failed(ended, ended.error());
+        } else if (ended.data().faulted()) {
             // the VM's memory was gone when it had to be copied
             finished(ended, Errno.EFAULT);
-        } else if (ended.error() == 0 && ended.has(Request.FUA) && FuaWrites.applies(ended)) {
+        } else if (ended.has(Request.FUA) && FuaWrites.applies(ended)) {
             if (owed == 0) {
                 fuaWrites.add(ended);
             } else {
                 finished(ended, pay());
             }
         } else {
-            finished(ended, ended.error());
+            finished(ended, 0);
         }
+    }
+
+    /** Ends a request of a node that the disk has failed, or holds it if the policy says so. */
+    void failed(GateRequest request, int errno) {
+        if (!failed.holds(request, errno)) {
+            finished(request, errno);
+            return;
+        }
+        request.end(errno);
+        if (!failed.retrying()) {
+            errors.failed(request);
+        }
+        failed.add(request);
+        open = false;
+        owner.diskFailed();
+        inFlight--;
+        progressNanos = loop.nanoTime();
+        ended();
+    }
+
+    /** Submits a request that was held, and nothing else, until it has ended. */
+    CompletableFuture<Void> alone(GateRequest request) {
+        enter(request);
+        return drain();
     }
 
     /** Ends a request of a node: counts it, and calls its owner. */
@@ -259,7 +267,7 @@ public final class Gate implements DiskPort, Request.Completion {
     /** Called when one request fewer is in flight. */
     private void ended() {
         startAlone();
-        awaitDisk();
+        drain.requestEnded();
         if (paused && isOpen()) {
             paused = false;
             owner.reopened();
@@ -284,13 +292,19 @@ public final class Gate implements DiskPort, Request.Completion {
         return owed != 0;
     }
 
+    /** The disk; null if there is none. */
+    VirtualDisk disk() {
+        return disk;
+    }
+
     /** The requests whose submission threw. */
     public HeldRequests held() {
         return held;
     }
 
-    IoLoop loop() {
-        return loop;
+    /** The requests that the storage has failed, and that are not answered. */
+    public FailedRequests failed() {
+        return failed;
     }
 
     /** Puts a disk behind the gate, which is closed and stays so. */
@@ -299,11 +313,14 @@ public final class Gate implements DiskPort, Request.Completion {
         info = newDisk.info();
     }
 
-    /** Opens the gate; first submits the requests that the disk before left. Without a disk the gate stays closed. */
+    /**
+     * Opens the gate; first submits the requests that the disk before left, and those that the storage has failed; if
+     * there are any of these, it opens when they have succeeded. Without a disk the gate stays closed.
+     */
     public void open() {
         open = disk != null;
         if (open) {
-            draining(false);
+            drain.over();
         }
         // one that throws again is held, and closes the gate again
         while (open) {
@@ -313,6 +330,27 @@ public final class Gate implements DiskPort, Request.Completion {
             }
             enter(each);
         }
+        if (open && failed.count() > 0) {
+            open = false;
+            failed.retry().thenAccept(this::retried);
+        } else if (open) {
+            failed.opened();
+        }
+    }
+
+    private void retried(boolean all) {
+        if (all) {
+            open();
+            owner.reopened();
+        } else if (failed.halted()) {
+            owner.diskFailed();
+        }
+    }
+
+    /** Takes nothing more: the disk has thrown. */
+    private void stop() {
+        open = false;
+        failed.stop();
     }
 
     /**
@@ -320,56 +358,21 @@ public final class Gate implements DiskPort, Request.Completion {
      * the gate.
      */
     public CompletableFuture<Void> close() {
+        failed.stop();
+        return drain();
+    }
+
+    /** Closes the gate, and goes on with a retry if there is one. */
+    CompletableFuture<Void> drain() {
         boolean was = open;
         open = false;
-        if (disk != null && (was || inFlight != 0)) {
-            draining(true);
-        }
-        if (inFlight == 0 && !diskBusy()) {
-            return CompletableFuture.completedFuture(null);
-        }
-        if (drained == null) {
-            drained = new CompletableFuture<>();
-        }
-        CompletableFuture<Void> end = drained;
-        if (inFlight == 0) {
-            awaitDisk();
-        }
-        return end;
+        return drain.begin(was);
     }
 
-    /** Whether the disk does work of its own; one that throws does none. */
-    private boolean diskBusy() {
-        try {
-            return disk != null && disk.busy();
-        } catch (RuntimeException | Error e) {
-            open = false;
-            owner.diskThrew(e);
-            return false;
-        }
-    }
-
-    /** No request is in flight: waits for the end of the disk's own work. */
-    private void awaitDisk() {
-        if (drained == null || inFlight != 0) {
-            return;
-        }
-        if (diskBusy()) {
-            loop.schedule(this::awaitDisk, BUSY_MILLISECONDS);
-            return;
-        }
-        CompletableFuture<Void> waiting = drained;
-        drained = null;
-        waiting.complete(null);
-    }
-
-    private void draining(boolean begins) {
-        try {
-            disk.draining(begins);
-        } catch (RuntimeException | Error e) {
-            open = false;
-            owner.diskThrew(e);
-        }
+    /** The disk threw when it was asked something: takes nothing more. */
+    void threw(Throwable failure) {
+        stop();
+        owner.diskThrew(failure);
     }
 
     /**

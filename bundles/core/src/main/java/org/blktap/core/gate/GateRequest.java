@@ -16,31 +16,56 @@ final class GateRequest extends Request {
     };
 
     private final Gate gate;
+    /** The node's; null if the core makes the request. */
+    private final NodePort port;
+
     private final Completion owner;
     private boolean atDisk;
     private GateRequest next;
     /** The error that was last delivered to the owner. */
     private int delivered;
+    /** The error for which it is held. */
+    private int failedWith;
 
-    private GateRequest(Completion first, Gate gate, Completion owner, int pieces) {
+    private GateRequest(Completion first, Gate gate, NodePort port, Completion owner, int pieces) {
         super(first, pieces);
         this.gate = gate;
+        this.port = port;
         this.owner = owner;
     }
 
     /** Makes a request of a node: its completion goes to the gate first. */
-    static GateRequest of(Gate gate, Completion owner, int pieces) {
-        return new GateRequest(gate, gate, owner, pieces);
+    static GateRequest of(Gate gate, NodePort port, Completion owner, int pieces) {
+        return new GateRequest(gate, gate, port, owner, pieces);
     }
 
     /** Makes a request of the core: a part of another request, or a flush. */
     static GateRequest own(Completion owner, int pieces) {
-        return new GateRequest(PASS_ON, null, owner, pieces);
+        return new GateRequest(PASS_ON, null, null, owner, pieces);
     }
 
     /** Whether {@link #of} made it for this gate. */
     boolean isOf(Gate other) {
         return gate == other;
+    }
+
+    /** That of its node, or null. */
+    NodePort port() {
+        return port;
+    }
+
+    /** Sets the error for which it is held. */
+    void failedWith(int errno) {
+        failedWith = errno;
+    }
+
+    int failedWith() {
+        return failedWith;
+    }
+
+    /** Makes it as it was when its node submitted it. Not for a MAP, whose list may have been filled in part. */
+    void again() {
+        set(operation(), offset(), length(), flags());
     }
 
     /** Marks it as at the disk. */

@@ -319,6 +319,48 @@ public abstract class FormatModelTest {
         });
     }
 
+    /** As for an attachment that is parked when its storage fails: its VM sees no error. */
+    @Test
+    void failedRequestsSucceedWhenTheyAreTriedAgain() {
+        int[] retries = {0};
+        rounds("failedRequestsSucceedWhenTheyAreTriedAgain", (setup, exerciser) -> {
+            VirtualDisk disk = setup.open();
+            Map<Path, SimFile> running = setup.files();
+            int begin = setup.loop.moment();
+            // few at a time: each allocation that fails may leave a hole of a block in the file
+            int[] left = {0};
+            SimFile.Faults sometimes = SimFile.sometimes(setup.random, 3 + setup.random.nextInt(30));
+            setup.failWith(kind -> {
+                int error = left[0] > 0 ? sometimes.on(kind) : 0;
+                left[0] -= error == 0 ? 0 : 1;
+                return error;
+            });
+            RetriedDisk retried =
+                    new RetriedDisk(disk, setup.random, fails -> left[0] = fails ? 1 + setup.random.nextInt(3) : 0);
+            exerciser.run(retried, 120);
+            assertEquals(0, exerciser.flush(retried));
+            assertEquals(List.of(), exerciser.failures());
+            setup.failWith(kind -> 0);
+            exerciser.verify(disk);
+            disk.close();
+            retries[0] += retried.retries();
+            setup.reopen();
+            setup.check(false);
+            if (repairs()) {
+                setup.check(true);
+                assertEquals(0, setup.check(false).leaked(), "leaked");
+            }
+            disk = setup.open();
+            exerciser.verify(disk);
+            disk.close();
+            int end = setup.loop.moment();
+            for (int i = 0; i < 4; i++) {
+                crash(setup, exerciser, running, begin + setup.random.nextInt(end - begin), i % 2 == 0);
+            }
+        });
+        assertTrue(retries[0] > 0, "nothing was tried again");
+    }
+
     /** Lets each operation on the files of an image in use fail, one at a time. */
     @Test
     void anyOperationMayFail() {

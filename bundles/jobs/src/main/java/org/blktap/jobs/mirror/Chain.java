@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -20,7 +21,8 @@ import org.blktap.jobs.ImageFiles;
 record Chain(List<TapSpec> images, Map<String, String> options) {
     private static final String BACKING_TYPE = "backing-type";
     /** Options of an attachment that are not its driver's. */
-    private static final List<String> OF_CORE = List.of("engine", "wait-for-lock", "max-chain");
+    private static final List<String> OF_CORE =
+            List.of("engine", "wait-for-lock", "max-chain", AttachRequest.ON_ENOSPC, AttachRequest.ON_EIO);
 
     private static final int MOST_IMAGES = 64;
 

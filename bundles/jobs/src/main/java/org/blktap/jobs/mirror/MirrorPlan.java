@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments.ImageSwitch;
 import org.blktap.api.control.Images;
@@ -95,7 +96,7 @@ final class MirrorPlan {
             throw new DiskException(Reason.BAD_OPTION, target + ": exists already; -o is for an image that is created");
         }
         Map<String, String> options = new LinkedHashMap<>(attachment.options());
-        options.keySet().retainAll(List.of("engine", "max-chain"));
+        options.keySet().retainAll(List.of("engine", "max-chain", AttachRequest.ON_ENOSPC, AttachRequest.ON_EIO));
         options.putAll(job.valuesOf(MirrorFilter.TARGET_OPTION));
         keepOptions(IMAGE_OPTION, options);
         job.keep(IMAGE, target.toString());

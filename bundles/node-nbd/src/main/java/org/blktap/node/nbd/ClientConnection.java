@@ -261,7 +261,17 @@ final class ClientConnection implements LoopStage, Commands.Owner {
                 closeSocket();
             }
         }
-        if (state == State.CLOSED && commands.taken() == 0) {
+        if (state == State.CLOSED) {
+            freeIfQuiet();
+        }
+    }
+
+    /** Frees all once nothing of it is at the disk. */
+    private void freeIfQuiet() {
+        if (commands.taken() > 0) {
+            commands.withdraw();
+        }
+        if (commands.taken() == 0) {
             free();
         }
     }
@@ -381,11 +391,10 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             closeSocket();
         }
         if (state == State.CLOSED) {
-            if (commands.taken() == 0) {
-                free();
-            } else {
-                LOG.log(Level.ERROR, node.address() + ": closed with " + commands.taken() + " requests in flight");
-            }
+            freeIfQuiet();
+        }
+        if (state == State.CLOSED) {
+            LOG.log(Level.ERROR, node.address() + ": closed with " + commands.taken() + " requests in flight");
         }
     }
 

@@ -1,5 +1,7 @@
 package org.blktap.node.nbd;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
@@ -25,6 +27,9 @@ final class Commands {
     private final BlockStatus blockStatus;
     private final Owner owner;
     private final ExtentLists extentLists;
+    /** All, in use or free. */
+    private final List<NbdRequest> made = new ArrayList<>();
+
     private NbdRequest free;
     /** Requests whose next piece must be submitted, in their order. */
     private NbdRequest firstUnfinished;
@@ -119,6 +124,7 @@ final class Commands {
         NbdRequest request = free;
         if (request == null) {
             request = new NbdRequest(this::done, port);
+            made.add(request);
         } else {
             free = request.next;
             request.next = null;
@@ -358,6 +364,15 @@ final class Commands {
         }
         for (NbdRequest request = replies.takeAny(); request != null; request = replies.takeAny()) {
             release(request);
+        }
+    }
+
+    /** Frees the requests that wait because the storage has failed them: nobody is there to be answered. */
+    void withdraw() {
+        for (NbdRequest request : made) {
+            if (port.withdraw(request.disk)) {
+                release(request);
+            }
         }
     }
 

@@ -22,6 +22,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.nbd.Nbd;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.MemoryPort;
 import org.blktap.api.testkit.ProcessResources;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -207,6 +208,22 @@ class ServerTest {
             assertEquals(7, other.reply().cookie());
         }
         daemon.expectNoClients();
+    }
+
+    @Test
+    void aClientThatLeavesTakesRequestsAlongThatAreHeldForTheStorage() throws Exception {
+        MemoryPort port = daemon.attach("a", SIZE, Map.of());
+        try (NbdTestClient client = NbdTestClient.on(daemon.socket(), "a", true)) {
+            daemon.loop("a").call(() -> port.hold = true);
+            client.request(Nbd.CMD_READ, 0, 7, 0, 4096);
+            client.requestWrite(0, 8, 4096, new byte[4096]);
+            client.request(Nbd.CMD_FLUSH, 0, 9, 0, 0);
+            Eventually.holds("they are held", () -> port.pending() == 3);
+            daemon.loop("a").call(() -> port.withdrawable = true);
+        }
+        daemon.expectNoClients();
+        assertEquals(0, port.pending());
+        assertEquals(0, daemon.status("a").get("clients"));
     }
 
     @Test

@@ -209,7 +209,13 @@ final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
     }
 
     private void runIfQuiet() {
-        if (quiet != null && !busy()) {
+        if (quiet == null) {
+            return;
+        }
+        for (VirtioBlkQueue queue : queues) {
+            queue.takeBack();
+        }
+        if (!busy()) {
             Runnable task = quiet;
             quiet = null;
             task.run();

@@ -1,6 +1,7 @@
 package org.blktap.node.vhostuser;
 
 import java.lang.System.Logger.Level;
+import java.util.Arrays;
 import org.blktap.api.memory.Memory;
 
 /** One ring of the device, and its requests in flight. It runs when its {@link QueueSetup} is complete. Loop only. */
@@ -268,6 +269,39 @@ final class VirtioBlkQueue {
             device.pool().giveBack(request);
         }
         preparedCount = 0;
+    }
+
+    /**
+     * Takes back the requests that wait because the storage has failed them, so that the ring can stop or its memory
+     * go. They are submitted again from the descriptors, like those that an earlier daemon left; after a stop, from the
+     * record. Without a record they would be lost by a stop, and end with an error instead.
+     */
+    void takeBack() {
+        if (inFlight == 0) {
+            return;
+        }
+        int[] heads = new int[requests.length];
+        int count = 0;
+        for (int head = 0; head < requests.length; head++) {
+            VirtioBlkRequest request = requests[head];
+            if (request == null || !request.withdraw()) {
+                continue;
+            }
+            if (inflight == null) {
+                request.fail();
+            } else {
+                requests[head] = null;
+                device.pool().giveBack(request);
+                inFlight--;
+                heads[count++] = head;
+            }
+        }
+        if (count > 0) {
+            int[] all = Arrays.copyOfRange(left, leftNext, left.length + count);
+            System.arraycopy(heads, 0, all, left.length - leftNext, count);
+            left = all;
+            leftNext = 0;
+        }
     }
 
     /** Called when a request has ended; it is answered at the end of the turn. */

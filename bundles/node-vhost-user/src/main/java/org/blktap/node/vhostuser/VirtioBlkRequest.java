@@ -177,6 +177,19 @@ final class VirtioBlkRequest {
         }
     }
 
+    /** Takes it back, if it waits because the storage has failed it; then it has not ended, and is not in flight. */
+    boolean withdraw() {
+        return device.port().withdraw(request);
+    }
+
+    /** Ends it with an error, after it was taken back. */
+    void fail() {
+        ended = true;
+        status = VirtioBlk.S_IOERR;
+        written = 1;
+        queue.finished(this);
+    }
+
     /**
      * Returns an object that answers in place of this one. Whether the disk will still complete this one is not known,
      * so it is not used again.

@@ -350,6 +350,73 @@ class VhostUserNodeTest {
         }
     }
 
+    /** With a record of requests in flight, as QEMU has one, they are submitted again when the ring starts again. */
+    @ParameterizedTest
+    @CsvSource({"true", "false"})
+    void requestsHeldForTheStorageDoNotKeepARingFromStopping(boolean record) throws Exception {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
+            if (record) {
+                java.nio.ByteBuffer asked = VhostUserTestClient.bytes(24)
+                        .putLong(0)
+                        .putLong(0)
+                        .putShort((short) 2)
+                        .putShort((short) 64)
+                        .putInt(0)
+                        .flip();
+                long size = client.get(Protocol.GET_INFLIGHT_FD, asked).getLong(0);
+                asked.putLong(0, size).rewind();
+                client.set(Protocol.SET_INFLIGHT_FD, asked, client.replyFd);
+            }
+            driver.start(client, 0);
+            node.onLoop(() -> node.port.hold = true);
+            driver.fill(0, 512, 40);
+            int first = driver.io(0, VirtioBlk.T_OUT, 10, 512, false);
+            int second = driver.io(1, VirtioBlk.T_OUT, 11, 512, false);
+            driver.kick();
+            node.await("two are held", () -> node.port.pending() == 2);
+            client.send(Protocol.GET_VRING_BASE, 1, VhostUserTestClient.state(0, 0));
+            Thread.sleep(50);
+            assertTrue(client.silent(), "they may be at the disk");
+            node.onLoop(() -> node.port.withdrawable = true);
+            driver.kickAlways();
+            assertEquals(2, client.reply(Protocol.GET_VRING_BASE).getInt(4));
+            assertEquals(0, node.port.pending());
+            if (record) {
+                assertEquals(0, driver.usedIdx(), "nothing is answered");
+                node.onLoop(() -> node.port.hold = false);
+                driver.start(client, 2);
+            }
+            assertEquals(first, driver.next()[0]);
+            assertEquals(second, driver.next()[0]);
+            assertEquals(record ? VirtioBlk.S_OK : VirtioBlk.S_IOERR, driver.status(0));
+            assertEquals(record, driver.filled(driver.read(node.port.content.address() + 10 * 512, 512), 40));
+            if (!record) {
+                node.onLoop(() -> node.port.hold = false);
+                driver.start(client, 2);
+            }
+            assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false));
+        }
+    }
+
+    @Test
+    void aClientThatLeavesTakesRequestsAlongThatAreHeldForTheStorage() throws Exception {
+        try (TestDriver driver = driver(0, 0)) {
+            try (VhostUserTestClient client = connect(PLAIN)) {
+                driver.start(client, 0);
+                node.onLoop(() -> {
+                    node.port.hold = true;
+                    node.port.withdrawable = true;
+                });
+                driver.io(0, VirtioBlk.T_IN, 0, 512, false);
+                driver.kick();
+                node.await("one is held", () -> node.port.pending() == 1);
+            }
+            node.awaitStatus("client", "none");
+            assertEquals(0, node.port.pending());
+        }
+    }
+
     @Test
     void aClientIsCutOffWhileItsRequestsStayInFlight() throws Exception {
         try (VhostUserTestClient client = connect(PLAIN);

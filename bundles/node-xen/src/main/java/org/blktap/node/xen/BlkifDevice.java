@@ -166,6 +166,7 @@ final class BlkifDevice implements LoopStage {
             for (BlkifQueue queue : queues) {
                 if (stopped != null) {
                     // the disk may have been closed between the two steps of a request
+                    queue.takeBack();
                     queue.dropHeld();
                 }
                 some |= queue.publish();
@@ -269,6 +270,9 @@ final class BlkifDevice implements LoopStage {
         spare.stop();
         int atDisk = inFlight();
         for (BlkifQueue queue : queues) {
+            if (queue != null) {
+                queue.takeBack();
+            }
             // what is between two steps belongs to no queue, and stays in the log for the next process
             atDisk -= queue == null ? 0 : queue.betweenSteps();
         }
@@ -290,7 +294,7 @@ final class BlkifDevice implements LoopStage {
         if (abandoned) {
             int left = inFlight();
             for (BlkifQueue queue : queues) {
-                left -= queue.ended();
+                left -= queue.ended() + queue.betweenSteps();
             }
             if (left == 0) {
                 abandoned = false;

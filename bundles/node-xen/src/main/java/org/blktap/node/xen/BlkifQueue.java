@@ -344,6 +344,15 @@ final class BlkifQueue {
         return heldCount;
     }
 
+    /** Takes back what waits because the storage has failed it: it is between two steps then. */
+    void takeBack() {
+        for (int slot = 0; slot < requests.length && inFlight > heldCount; slot++) {
+            if (requests[slot] != null && requests[slot].withdraw()) {
+                held[heldCount++] = requests[slot];
+            }
+        }
+    }
+
     /** The frontend is leaving: what is between two steps ends here. */
     void dropHeld() {
         while (heldCount > 0) {

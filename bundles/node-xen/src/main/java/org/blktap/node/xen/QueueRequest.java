@@ -244,6 +244,11 @@ final class QueueRequest {
         }
     }
 
+    /** Takes it back, if it waits because the storage has failed it; {@link #submit} does its step again. */
+    boolean withdraw() {
+        return queue.port().withdraw(request);
+    }
+
     private Request data() {
         long offset = blk.sector() * Blkif.SECTOR;
         return switch (blk.operation()) {

@@ -43,6 +43,11 @@ final class FakeAttachments implements Attachments {
     }
 
     @Override
+    public void setOptions(String id, Map<String, String> values) {
+        calls.add("set " + id + " " + values);
+    }
+
+    @Override
     public AttachmentStatus attach(AttachRequest request) throws DiskException {
         calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes()
                 + (request.readOnly() ? " read-only" : "")

@@ -296,6 +296,57 @@ class XenNodeTest {
         }
     }
 
+    @Test
+    void requestsHeldForTheStorageDoNotKeepAFrontendFromLeaving() throws Exception {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
+            frontend.connect(Shape.PLAIN);
+            disk.onLoop(() -> {
+                disk.port.hold = true;
+                disk.port.withdrawable = true;
+            });
+            frontend.put(frontend.io(0, 0, 8, new int[] {0, 7}));
+            frontend.put(frontend.io(0, 1, 16, new int[] {0, 7}));
+            frontend.push();
+            Eventually.holds("they are held", () -> disk.call(() -> disk.port.pending() == 2));
+            frontend.state(XenbusState.CLOSED);
+            disk.awaitState(XenbusState.CLOSED);
+            assertEquals("", host.xen.held());
+            assertEquals(0, disk.port.pending());
+            disk.onLoop(() -> disk.port.hold = false);
+            frontend.connect(Shape.PLAIN);
+            frontend.assertServed(0x9999);
+        }
+    }
+
+    /** The node's bundle is replaced, or the daemon restarts: what is held stays in the log of its ring. */
+    @Test
+    void requestsHeldForTheStorageAreLeftToTheNextNode() throws Exception {
+        XenTestDisk disk = new XenTestDisk(host, 5, content);
+        frontend.connect(Shape.PLAIN);
+        disk.onLoop(() -> {
+            disk.port.hold = true;
+            disk.port.withdrawable = true;
+        });
+        Io read = frontend.io(0, 0, 8, new int[] {0, 7});
+        frontend.put(read);
+        frontend.push();
+        Eventually.holds("it is held", () -> disk.call(() -> disk.port.pending() == 1));
+        int answered = frontend.ring(0).responseProducer();
+        disk.onLoop(() -> {
+            disk.port.open = false;
+            disk.node.close();
+        });
+        assertEquals(0, disk.port.pending());
+        disk.close(false);
+        assertEquals(answered, frontend.ring(0).responseProducer(), "and nothing is answered");
+        try (XenTestDisk next = new XenTestDisk(host, 5, content, true)) {
+            frontend.awaitAll(List.of(read));
+            next.settle();
+            assertEquals(0, read.status);
+            frontend.assertServed(0x1111);
+        }
+    }
+
     /** A forced detach does not wait for a disk that never ends its requests. */
     @Test
     void aGuestMayBeCutOffWithRequestsInFlight() throws Exception {

@@ -68,6 +68,22 @@ public final class Attach extends TapCommand {
                     "When the disk has more images than this, its oldest overlay is committed to the base, slowly, by itself.")
     Integer maxChain;
 
+    @Option(
+            names = "--on-enospc",
+            paramLabel = "ACTION",
+            description =
+                    "What becomes of a request for which the storage has no space: park (the default) holds it and parks"
+                            + " the disk, park,auto also resumes it when there is space, report answers with the error.")
+    String onEnospc;
+
+    @Option(
+            names = "--on-eio",
+            paramLabel = "ACTION",
+            description =
+                    "The same for a request that the storage fails: report (the default), park, or park,auto, which"
+                            + " tries again from time to time.")
+    String onEio;
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the driver, or engine=, backing-type=.")
     Map<String, String> options = new LinkedHashMap<>();
 
@@ -78,6 +94,12 @@ public final class Attach extends TapCommand {
         }
         if (maxChain != null) {
             options.put("max-chain", maxChain.toString());
+        }
+        if (onEnospc != null) {
+            options.put(AttachRequest.ON_ENOSPC, onEnospc);
+        }
+        if (onEio != null) {
+            options.put(AttachRequest.ON_EIO, onEio);
         }
         AttachmentStatus status =
                 here.attachments().attach(new AttachRequest(here.spec(tapSpec), id, nodes, readOnly, options, filters));

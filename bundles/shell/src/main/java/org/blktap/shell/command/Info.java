@@ -95,7 +95,11 @@ public final class Info extends TapCommand {
         all.put("size", size(status.sizeBytes()) + ", sectors of " + status.blockSize());
         all.put("access", status.readOnly() ? "read-only" : "read-write");
         all.put("engine", status.engine());
-        status.options().forEach((key, value) -> all.put("option " + key, value));
+        status.options().forEach((key, value) -> {
+            if (!status.details().containsKey(key)) {
+                all.put("option " + key, value);
+            }
+        });
         status.filters().forEach(spec -> all.put("filter " + Options.nameIn(spec), spec));
         status.details().forEach(all::put);
         int width = width(all, 0);

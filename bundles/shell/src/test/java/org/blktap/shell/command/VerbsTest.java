@@ -398,6 +398,18 @@ class VerbsTest {
     }
 
     @Test
+    void whatBecomesOfFailedRequestsIsSetAtTheAttachAndLater() {
+        assertEquals(0, run("attach", "tap:aio:/a", "--on-enospc", "park,auto", "--on-eio", "park"));
+        assertEquals(
+                Map.of("on-enospc", "park,auto", "on-eio", "park"),
+                core.attached.get(1).options());
+        assertEquals(0, run("set", "one", "on-eio=", "on-enospc=report"));
+        assertTrue(core.calls.contains("set one {on-eio=, on-enospc=report}"), core.calls::toString);
+        assertEquals(2, run("set", "one"));
+        assertEquals(2, run("set", "one", "on-eio"));
+    }
+
+    @Test
     void theOldToolsKeepTheirArguments() {
         assertEquals(0, run("qcow-create", "100", "a.qcow"));
         assertEquals(0, run("qcow-create", "-r", "-f", "qcow2", "100", "/a.qcow2", "base.img"));
