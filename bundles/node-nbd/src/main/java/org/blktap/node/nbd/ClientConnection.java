@@ -33,6 +33,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private final NbdNode node;
     private final IoLoop loop;
     private final ClientSocket socket;
+    private final Transport transport;
     private final RequestHeader header;
     private final Receiver receiver;
     private final ReplyQueue replies;
@@ -51,6 +52,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
      * Takes a socket over. Loop only.
      *
      * @param receiver with what came with the handshake
+     * @param arrival owned, unless this throws
      * @param largeBuffer whether the kernel may keep large replies for it
      * @param place that it takes until it ends
      */
@@ -58,13 +60,14 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             NbdNode node,
             Receiver receiver,
             ReplyQueue replies,
-            int fd,
-            Session session,
+            Arrival arrival,
             boolean largeBuffer,
             Quota.Share place) {
         this.node = node;
         this.loop = node.loop();
-        socket = new ClientSocket(loop, fd, largeBuffer, this::ready);
+        Session session = arrival.session();
+        socket = new ClientSocket(loop, arrival.fd(), largeBuffer, this::ready);
+        transport = arrival.transport();
         this.receiver = receiver;
         this.replies = replies;
         this.place = place;
@@ -100,13 +103,13 @@ final class ClientConnection implements LoopStage, Commands.Owner {
                 return true;
             }
         }
-        if (!readable && !expecting()) {
+        if (!readable && !transport.hasInput() && !expecting()) {
             // the loop serves others now: from here on epoll reports when to continue
             watchAgain();
             return false;
         }
         readable = false;
-        long n = receiver.receive(socket.fd());
+        long n = receiver.receive(transport);
         if (n > 0) {
             progress.received(n);
             socket.received();
@@ -116,6 +119,10 @@ final class ClientConnection implements LoopStage, Commands.Owner {
         }
         if (n == 0) {
             drain();
+            return true;
+        }
+        if (transport.fault() != null) {
+            violation(transport.fault());
             return true;
         }
         if (n != -Errno.EAGAIN) {
@@ -128,6 +135,11 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     /** Whether the client is likely to send something in a moment. */
     private boolean expecting() {
         return state == State.OPEN && !progress.stalled() && !progress.blocked() && socket.expected();
+    }
+
+    /** Whether there is something to take that epoll does not report. */
+    private boolean hasInput() {
+        return state == State.OPEN && !progress.stalled() && transport.hasInput();
     }
 
     /** Takes all requests that are here in full and may be taken now. */
@@ -254,10 +266,10 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     private void sendAndEnd() {
         if (state == State.OPEN || state == State.DRAINING) {
-            if (!replies.isEmpty()) {
+            if (!replies.isEmpty() || transport.hasOutput()) {
                 send();
             }
-            if (state == State.DRAINING && commands.taken() == 0) {
+            if (state == State.DRAINING && commands.taken() == 0 && !transport.hasOutput()) {
                 closeSocket();
             }
         }
@@ -268,8 +280,8 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     private void send() {
         long before = replies.sentBytes();
-        int error = replies.send(socket.fd());
-        boolean full = error == Errno.EAGAIN;
+        int error = replies.isEmpty() ? -transport.flush() : replies.send(transport);
+        boolean full = error == Errno.EAGAIN || error == 0 && transport.hasOutput();
         commands.releaseSent();
         socket.sent();
         progress.sent(replies.sentBytes() - before, full);
@@ -280,7 +292,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     @Override
     public boolean arm() {
-        if (progress.retry() || expecting() || commands.mayGoOn()) {
+        if (progress.retry() || expecting() || commands.mayGoOn() || hasInput()) {
             return true;
         }
         if (state == State.OPEN || state == State.DRAINING) {
@@ -355,6 +367,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
         if (lingerTimer != null) {
             lingerTimer.cancel();
         }
+        transport.close();
         socket.close();
         if (arriving != null) {
             commands.abandon(arriving);
