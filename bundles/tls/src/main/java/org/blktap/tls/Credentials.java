@@ -21,8 +21,8 @@ import org.blktap.api.disk.LimitedLog;
 public final class Credentials {
     private static final String[] PROTOCOLS = {"TLSv1.3", "TLSv1.2"};
     /**
-     * In the server's order. AES with 128 bits comes first, as it is the fastest (RFC 8446 makes it mandatory); ChaCha20
-     * comes last, since Java has no vector code for it before 20.
+     * In the server's order. AES with 128 bits comes first, as it is the fastest (RFC 8446 makes it mandatory);
+     * ChaCha20 comes last, since Java has no vector code for it before 20.
      */
     private static final String[] SUITES = {
         "TLS_AES_128_GCM_SHA256",

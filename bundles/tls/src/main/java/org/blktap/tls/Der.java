@@ -80,6 +80,8 @@ final class Der {
         ByteBuffer made = ByteBuffer.allocate(length + 5).put((byte) tag);
         if (length < 0x80) {
             made.put((byte) length);
+        } else if (length < 0x100) {
+            made.put((byte) 0x81).put((byte) length);
         } else if (length < 0x10000) {
             made.put((byte) 0x82).putShort((short) length);
         } else {

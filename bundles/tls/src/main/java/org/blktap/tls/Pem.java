@@ -82,8 +82,7 @@ final class Pem {
             CertificateFactory factory = CertificateFactory.getInstance("X.509");
             for (Block block : blocks) {
                 if (block.label.equals("CERTIFICATE") || block.label.equals("X509 CERTIFICATE")) {
-                    found.add(
-                            (X509Certificate) factory.generateCertificate(new ByteArrayInputStream(block.der)));
+                    found.add((X509Certificate) factory.generateCertificate(new ByteArrayInputStream(block.der)));
                 }
             }
         } catch (GeneralSecurityException e) {

@@ -85,21 +85,20 @@ final class TlsFiles {
         PKIXBuilderParameters parameters = new PKIXBuilderParameters(anchors, new X509CertSelector());
         parameters.setRevocationEnabled(revoked != null);
         if (revoked != null) {
-            parameters.addCertStore(CertStore.getInstance(
-                    "Collection", new CollectionCertStoreParameters(revoked.revocations())));
+            parameters.addCertStore(
+                    CertStore.getInstance("Collection", new CollectionCertStoreParameters(revoked.revocations())));
             PKIXRevocationChecker checker =
                     (PKIXRevocationChecker) CertPathBuilder.getInstance("PKIX").getRevocationChecker();
             // the lists of the directory, and no question to a server that a certificate names
-            checker.setOptions(EnumSet.of(
-                    PKIXRevocationChecker.Option.PREFER_CRLS, PKIXRevocationChecker.Option.NO_FALLBACK));
+            checker.setOptions(
+                    EnumSet.of(PKIXRevocationChecker.Option.PREFER_CRLS, PKIXRevocationChecker.Option.NO_FALLBACK));
             parameters.addCertPathChecker(checker);
         }
         return parameters;
     }
 
     /** The certificate and key to show; null for a client that has none. */
-    private static KeyManager[] identity(Path directory, TlsRole role)
-            throws GeneralSecurityException, DiskException {
+    private static KeyManager[] identity(Path directory, TlsRole role) throws GeneralSecurityException, DiskException {
         Path certificate = directory.resolve(role.file("cert"));
         if (role == TlsRole.CLIENT && !Files.exists(certificate)) {
             return null;
@@ -125,12 +124,11 @@ final class TlsFiles {
     }
 
     private static boolean belongTogether(PrivateKey key, PublicKey certified) throws GeneralSecurityException {
-        String algorithm =
-                switch (certified.getAlgorithm()) {
-                    case "RSA" -> "SHA256withRSA";
-                    case "EC" -> "SHA256withECDSA";
-                    default -> certified.getAlgorithm();
-                };
+        String algorithm = switch (certified.getAlgorithm()) {
+            case "RSA" -> "SHA256withRSA";
+            case "EC" -> "SHA256withECDSA";
+            default -> certified.getAlgorithm();
+        };
         byte[] sample = {1, 2, 3};
         Signature signature = Signature.getInstance(algorithm);
         signature.initSign(key);

@@ -131,9 +131,7 @@ final class Handshake {
     }
 
     private static boolean isKnown(int option) {
-        return option >= Nbd.OPT_EXPORT_NAME
-                && option <= Nbd.OPT_EXTENDED_HEADERS
-                && option != 4;
+        return option >= Nbd.OPT_EXPORT_NAME && option <= Nbd.OPT_EXTENDED_HEADERS && option != 4;
     }
 
     private State clientFlags(int flags) {
@@ -348,8 +346,7 @@ final class Handshake {
     }
 
     private static State otherSubject(int option, Output out) {
-        return error(
-                out, option, Nbd.REP_ERR_POLICY, "this export is not for the subject of the client's certificate");
+        return error(out, option, Nbd.REP_ERR_POLICY, "this export is not for the subject of the client's certificate");
     }
 
     private static State acknowledge(Output out, int option) {

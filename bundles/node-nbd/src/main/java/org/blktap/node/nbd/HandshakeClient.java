@@ -11,6 +11,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.nbd.Nbd;
 import org.blktap.linux.Libc;
+import org.blktap.tls.TlsRecords;
 
 /**
  * One client in its handshake, on the server's control loop: moves bytes between its socket and {@link Handshake}, with

@@ -206,7 +206,10 @@ final class NbdNode implements DeviceNode {
     }
 
     private void refresh() {
-        info = ExportInfo.of(name, "blktap attachment " + context.id(), context.port().info())
+        info = ExportInfo.of(
+                        name,
+                        "blktap attachment " + context.id(),
+                        context.port().info())
                 .withAccess(access);
     }
 

@@ -67,8 +67,8 @@ public final class NbdNodeProvider implements NodeProvider {
     /**
      * Opens an export. Reads certificates if it has TLS.
      *
-     * @throws DiskException EXISTS if the name or the socket is taken, BUSY if the TCP port is, NOT_FOUND if certificates
-     *     are missing, BAD_OPTION
+     * @throws DiskException EXISTS if the name or the socket is taken, BUSY if the TCP port is, NOT_FOUND if
+     *     certificates are missing, BAD_OPTION
      */
     @Override
     public DeviceNode open(NodeContext context) throws DiskException {

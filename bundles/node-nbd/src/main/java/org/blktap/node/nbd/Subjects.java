@@ -20,9 +20,9 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.PercentCoding;
 
 /**
- * The subjects of certificates that may use an export: distinguished names of RFC 2253, compared as a whole and as X.500
- * does it (without regard to case and to spaces at the ends). They come from an option or from a file, which is read
- * again when it has changed.
+ * The subjects of certificates that may use an export: distinguished names of RFC 2253, compared as a whole and as
+ * X.500 does it (without regard to case and to spaces at the ends). They come from an option or from a file, which is
+ * read again when it has changed.
  */
 final class Subjects {
     /** All that the certificate authority has signed. */
@@ -108,8 +108,10 @@ final class Subjects {
             throw new DiskException(Reason.BAD_OPTION, file + ": more than " + MAX_FILE_BYTES + " bytes");
         }
         Set<X500Principal> names = new HashSet<>();
-        List<String> lines =
-                new String(bytes, StandardCharsets.UTF_8).lines().map(String::strip).toList();
+        List<String> lines = new String(bytes, StandardCharsets.UTF_8)
+                .lines()
+                .map(String::strip)
+                .toList();
         for (int i = 0; i < lines.size(); i++) {
             if (!lines.get(i).isEmpty() && !lines.get(i).startsWith("#")) {
                 names.add(principal(lines.get(i), file + ", line " + (i + 1)));
@@ -128,6 +130,7 @@ final class Subjects {
         }
         throw new DiskException(
                 Reason.BAD_OPTION,
-                where + ": '" + text + "' is not the subject of a certificate; expected one such as CN=backup,O=Example");
+                where + ": '" + text
+                        + "' is not the subject of a certificate; expected one such as CN=backup,O=Example");
     }
 }

@@ -17,8 +17,8 @@ import org.blktap.api.disk.Options;
 record TcpEndpoint(InetAddress address, int port) {
     private static final String BYTE = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
     /** An address in digits, which is never looked up; IPv6 in brackets. */
-    private static final Pattern FORM =
-            Pattern.compile("(?:(" + BYTE + "(?:\\." + BYTE + "){3}|\\[[0-9A-Fa-f:.]+(?:%[0-9A-Za-z._-]+)?]):)?(\\d{1,5})");
+    private static final Pattern FORM = Pattern.compile(
+            "(?:(" + BYTE + "(?:\\." + BYTE + "){3}|\\[[0-9A-Fa-f:.]+(?:%[0-9A-Za-z._-]+)?]):)?(\\d{1,5})");
 
     private static final int MAX_PORT = 65535;
 

@@ -18,8 +18,8 @@ import org.blktap.tls.TlsRole;
  */
 record TcpPort(TcpEndpoint at, ExportAccess access, Credentials credentials) {
     /**
-     * Returns what the options {@code tcp}, {@code tls}, {@code subjects} and {@code certificates} of a node ask for, or
-     * null if that is no port. All nodes pass here, whether an option, a setting or a record of the attachment has
+     * Returns what the options {@code tcp}, {@code tls}, {@code subjects} and {@code certificates} of a node ask for,
+     * or null if that is no port. All nodes pass here, whether an option, a setting or a record of the attachment has
      * decided: what is reached from other hosts has TLS.
      *
      * @throws DiskException BAD_OPTION, or what is wrong with the certificates

@@ -4,7 +4,9 @@ import java.util.Locale;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
 
-/** Whether an export, or a port with all its exports, is reached by TLS ("Server-side requirements" of the protocol). */
+/**
+ * Whether an export, or a port with all its exports, is reached by TLS ("Server-side requirements" of the protocol).
+ */
 enum TlsMode {
     /** Without only; a port of that mode is NOTLS. */
     OFF,

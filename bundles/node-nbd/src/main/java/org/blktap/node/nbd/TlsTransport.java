@@ -10,6 +10,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
+import org.blktap.tls.TlsRecords;
 
 /**
  * TLS on the socket of a client, first in its handshake on the control loop, then in transmission on the loop of its
@@ -23,6 +24,7 @@ final class TlsTransport implements Transport {
     private static final int RECORD_DATA = 1 << 14;
 
     private final int fd;
+    private final Mapping memory = Mapping.anonymous(TlsRecords.MEMORY_BYTES);
     private final TlsRecords records;
     /** Data on its way into a record, so that several short replies share one. */
     private final Mapping stage = Mapping.anonymous(RECORD_DATA);
@@ -33,7 +35,7 @@ final class TlsTransport implements Transport {
 
     TlsTransport(int fd, SSLEngine engine) {
         this.fd = fd;
-        records = new TlsRecords(engine);
+        records = new TlsRecords(engine, memory.bytes());
     }
 
     /** Goes on with the handshake; {@link #fault} is set if it has failed, and the answer is of no meaning then. */
@@ -101,7 +103,7 @@ final class TlsTransport implements Transport {
         if (room == 0 || records.outputRoom() < TlsRecords.MAX_RECORD) {
             return -Errno.EAGAIN;
         }
-        long n = Libc.recv(fd, records.inputAddress(), room, Libc.MSG_DONTWAIT);
+        long n = Libc.recv(fd, memory.address() + records.inputOffset(), room, Libc.MSG_DONTWAIT);
         if (n < 0) {
             return -Libc.errno();
         }
@@ -210,7 +212,10 @@ final class TlsTransport implements Transport {
     public int flush() {
         while (records.hasOutput()) {
             long n = Libc.send(
-                    fd, records.outputAddress(), records.outputBytes(), Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
+                    fd,
+                    memory.address() + records.outputOffset(),
+                    records.outputBytes(),
+                    Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
             if (n >= 0) {
                 records.sent((int) n);
             } else if (Libc.errno() != Errno.EINTR) {
@@ -233,7 +238,7 @@ final class TlsTransport implements Transport {
         closed = true;
         records.end();
         flush();
-        records.close();
+        memory.close();
         stage.close();
     }
 }

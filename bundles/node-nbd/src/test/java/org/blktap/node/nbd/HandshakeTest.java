@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import javax.security.auth.x500.X500Principal;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -187,13 +188,7 @@ class HandshakeTest {
 
     @Test
     void unknownOptionsAreRefusedInStep() {
-        assertEquals(
-                State.MORE,
-                feed(
-                        flags(BOTH_FLAGS),
-                        option(77, new byte[100]),
-                        option(4),
-                        option(Nbd.OPT_LIST)));
+        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(77, new byte[100]), option(4), option(Nbd.OPT_LIST)));
         for (int option : new int[] {77, 4}) {
             expect(option, Nbd.REP_ERR_UNSUP);
         }
@@ -204,6 +199,33 @@ class HandshakeTest {
         }
         expect(Nbd.OPT_LIST, Nbd.REP_ACK);
         expectNothingMore();
+    }
+
+    @Test
+    void startTlsIsAcceptedWhereThereIsTls() {
+        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_STARTTLS)));
+        expect(Nbd.OPT_STARTTLS, Nbd.REP_ERR_POLICY);
+        for (TlsMode mode : new TlsMode[] {TlsMode.ALLOWED, TlsMode.REQUIRED}) {
+            handshake = new Handshake(new ClientView(catalogue, mode));
+            assertEquals(
+                    State.UPGRADE,
+                    feed(
+                            flags(BOTH_FLAGS),
+                            option(Nbd.OPT_STRUCTURED_REPLY),
+                            option(Nbd.OPT_STARTTLS, (byte) 1),
+                            option(Nbd.OPT_STARTTLS),
+                            option(Nbd.OPT_LIST)));
+            expect(Nbd.OPT_STRUCTURED_REPLY, mode == TlsMode.REQUIRED ? Nbd.REP_ERR_TLS_REQD : Nbd.REP_ACK);
+            expect(Nbd.OPT_STARTTLS, Nbd.REP_ERR_INVALID);
+            expect(Nbd.OPT_STARTTLS, Nbd.REP_ACK);
+            expectNothingMore();
+            assertEquals(16, left.remaining(), "what is behind it is not taken");
+            // by TLS, from here on
+            handshake.secured(new X500Principal("CN=client"));
+            assertEquals(State.TRANSMISSION, feed(option(Nbd.OPT_STARTTLS), option(Nbd.OPT_GO, NbdTestClient.go("a"))));
+            expect(Nbd.OPT_STARTTLS, Nbd.REP_ERR_INVALID);
+            assertEquals(new Session("a", Framing.SIMPLE, List.of()), handshake.session());
+        }
     }
 
     @Test

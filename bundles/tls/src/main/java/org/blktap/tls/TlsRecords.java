@@ -1,4 +1,4 @@
-package org.blktap.node.nbd;
+package org.blktap.tls;
 
 import java.nio.ByteBuffer;
 import javax.net.ssl.SSLEngine;
@@ -6,15 +6,14 @@ import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
 import javax.net.ssl.SSLEngineResult.Status;
 import javax.net.ssl.SSLException;
-import org.blktap.api.memory.Memory;
-import org.blktap.linux.Mapping;
 
 /**
- * The records of a TLS connection, without its socket: what has been received and what is to be sent are in native
- * memory, of a fixed size. A record is encrypted and decrypted in an array, as Java's AES-GCM is twice as fast there as
- * in native memory (it takes the latter in pieces of a few KiB), and copied while it is in the cache. One thread.
+ * The records of a TLS connection, without its socket: what has been received and what is to be sent are in memory that
+ * the owner has, of a fixed size. The owner moves bytes between it and the socket, by the offsets here. A record is
+ * encrypted and decrypted in an array, as Java's AES-GCM is twice as fast there as in native memory (it takes the
+ * latter in pieces of a few KiB), and copied while it is in the cache. One thread at a time; does not block.
  */
-final class TlsRecords implements AutoCloseable {
+public final class TlsRecords {
     /** RFC 8446, 5.1: type, version, length. */
     private static final int HEADER_BYTES = 5;
 
@@ -25,15 +24,21 @@ final class TlsRecords implements AutoCloseable {
 
     private static final int LAST_TYPE = 23;
     /** The longest record: 2^14 bytes, and what encryption may add (RFC 8446, 5.2); the modes of TLS 1.2 add less. */
-    static final int MAX_RECORD = HEADER_BYTES + (1 << 14) + 256;
-    /** What a turn of the loop takes from or gives to the socket at once. */
+    public static final int MAX_RECORD = HEADER_BYTES + (1 << 14) + 256;
+    /** What is received or sent at once. */
     private static final int BUFFER_BYTES = 256 << 10;
+    /** The memory that a connection needs. */
+    public static final int MEMORY_BYTES = 2 * BUFFER_BYTES;
+
+    /** Records that are decrypted at once before others have their turn: data in short ones, or without any. */
+    private static final int RECORDS_AT_ONCE = 256;
+    /** A handshake has fewer than ten, and some more for long chains of certificates. */
+    private static final int MOST_HANDSHAKE_RECORDS = 200;
 
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
 
     private final SSLEngine engine;
-    private final Mapping memory = Mapping.anonymous(2 * BUFFER_BYTES);
-    private final ByteBuffer view = memory.bytes();
+    private final ByteBuffer memory;
     private final ByteBuffer record = ByteBuffer.allocate(MAX_RECORD);
     private final ByteBuffer sealed;
     private int inStart;
@@ -41,10 +46,11 @@ final class TlsRecords implements AutoCloseable {
     private int outStart;
     private int outEnd;
     private boolean begun;
+    private int handshakeRecords;
     private boolean closed;
 
     /** What a handshake needs to go on. */
-    enum Need {
+    public enum Need {
         /** Nothing: it is complete. */
         NOTHING,
         /** More of the client's bytes. */
@@ -53,32 +59,35 @@ final class TlsRecords implements AutoCloseable {
         TASKS
     }
 
-    TlsRecords(SSLEngine engine) {
+    /** @param memory of {@link #MEMORY_BYTES}, native or not; its position and limit are not used */
+    public TlsRecords(SSLEngine engine, ByteBuffer memory) {
         this.engine = engine;
+        this.memory = memory.duplicate().clear();
         sealed = ByteBuffer.allocate(Math.max(MAX_RECORD, engine.getSession().getPacketBufferSize()));
     }
 
     // ---- input
 
     /** Makes room for received bytes: their number. There is none while a whole record waits. */
-    int inputRoom() {
+    public int inputRoom() {
         if (inStart == inEnd) {
             inStart = 0;
             inEnd = 0;
         } else if (BUFFER_BYTES - inEnd < MAX_RECORD && inEnd - inStart < MAX_RECORD) {
             // far from the front, so the places do not overlap
-            Memory.copy(memory.address() + inStart, memory.address(), inEnd - inStart);
+            memory.put(0, memory, inStart, inEnd - inStart);
             inEnd -= inStart;
             inStart = 0;
         }
         return BUFFER_BYTES - inEnd;
     }
 
-    long inputAddress() {
-        return memory.address() + inEnd;
+    /** Where received bytes go. */
+    public int inputOffset() {
+        return inEnd;
     }
 
-    void received(int bytes) {
+    public void received(int bytes) {
         inEnd += bytes;
     }
 
@@ -88,10 +97,13 @@ final class TlsRecords implements AutoCloseable {
         if (here < HEADER_BYTES) {
             return 0;
         }
-        int type = Byte.toUnsignedInt(view.get(inStart));
-        int length = HEADER_BYTES + Short.toUnsignedInt(view.getShort(inStart + HEADER_LENGTH));
-        if (type < FIRST_TYPE || type > LAST_TYPE || view.get(inStart + 1) != MAJOR_VERSION) {
+        int type = Byte.toUnsignedInt(memory.get(inStart));
+        int length = HEADER_BYTES + Short.toUnsignedInt(memory.getShort(inStart + HEADER_LENGTH));
+        if (type < FIRST_TYPE || type > LAST_TYPE || memory.get(inStart + 1) != MAJOR_VERSION) {
             throw new SSLException("bytes that are no TLS record");
+        }
+        if (length == HEADER_BYTES && type != LAST_TYPE) {
+            throw new SSLException("an empty TLS record");
         }
         if (length > MAX_RECORD) {
             throw new SSLException("a TLS record of " + length + " bytes");
@@ -99,8 +111,8 @@ final class TlsRecords implements AutoCloseable {
         return here < length ? 0 : length;
     }
 
-    /** Whether {@link #open} has something to do, and room for what the client must be answered. */
-    boolean hasInput() {
+    /** Whether {@link #open} has something to do, and room for what must be answered. */
+    public boolean hasInput() {
         try {
             return !closed && outputRoom() >= MAX_RECORD && whole() > 0;
         } catch (SSLException e) {
@@ -109,20 +121,24 @@ final class TlsRecords implements AutoCloseable {
         }
     }
 
-    /** Whether the client has ended its side in order. */
-    boolean isClosed() {
+    /** Whether the other end has ended its side in order. */
+    public boolean isClosed() {
         return closed;
     }
 
     /**
-     * Decrypts whole records, as long as there is room for one.
+     * Decrypts whole records, as long as there is room for one, and up to some number; {@link #hasInput} tells whether
+     * more are here.
      *
      * @return the bytes put into the target
-     * @throws SSLException if the client breaks the protocol or sends other bytes than it encrypted
+     * @throws SSLException if the other end breaks the protocol or sends other bytes than it encrypted
      */
-    int open(ByteBuffer into) throws SSLException {
+    public int open(ByteBuffer into) throws SSLException {
         int before = into.position();
-        while (!closed && into.remaining() >= MAX_RECORD && outputRoom() >= MAX_RECORD && take(into)) {
+        for (int i = 0; i < RECORDS_AT_ONCE && !closed && into.remaining() >= MAX_RECORD; i++) {
+            if (outputRoom() < MAX_RECORD || !take(into)) {
+                break;
+            }
             HandshakeStatus status = engine.getHandshakeStatus();
             if (status == HandshakeStatus.NEED_TASK) {
                 // of TLS 1.2; a change of keys in TLS 1.3 has no tasks
@@ -141,7 +157,7 @@ final class TlsRecords implements AutoCloseable {
         if (length == 0) {
             return false;
         }
-        record.clear().put(0, view, inStart, length).limit(length);
+        record.clear().put(0, memory, inStart, length).limit(length);
         inStart += length;
         SSLEngineResult result = engine.unwrap(record, into);
         closed = result.getStatus() == Status.CLOSED;
@@ -153,23 +169,24 @@ final class TlsRecords implements AutoCloseable {
 
     // ---- output
 
-    int outputRoom() {
+    public int outputRoom() {
         return BUFFER_BYTES - outEnd;
     }
 
-    boolean hasOutput() {
+    public boolean hasOutput() {
         return outStart < outEnd;
     }
 
-    long outputAddress() {
-        return memory.address() + BUFFER_BYTES + outStart;
+    /** Where bytes to be sent are. */
+    public int outputOffset() {
+        return BUFFER_BYTES + outStart;
     }
 
-    int outputBytes() {
+    public int outputBytes() {
         return outEnd - outStart;
     }
 
-    void sent(int bytes) {
+    public void sent(int bytes) {
         outStart += bytes;
         if (outStart == outEnd) {
             outStart = 0;
@@ -178,11 +195,11 @@ final class TlsRecords implements AutoCloseable {
     }
 
     /** Encrypts what there is room for; without data, what the engine has to say itself. */
-    void seal(ByteBuffer data) throws SSLException {
+    public void seal(ByteBuffer data) throws SSLException {
         do {
             SSLEngineResult result = engine.wrap(data, sealed.clear());
             int length = result.bytesProduced();
-            view.put(BUFFER_BYTES + outEnd, sealed, 0, length);
+            memory.put(BUFFER_BYTES + outEnd, sealed, 0, length);
             outEnd += length;
             if (result.getStatus() == Status.CLOSED) {
                 closed = true;
@@ -197,7 +214,7 @@ final class TlsRecords implements AutoCloseable {
     // ---- the handshake
 
     /** Goes on as far as it can with what is here. */
-    Need handshake() throws SSLException {
+    public Need handshake() throws SSLException {
         if (!begun) {
             begun = true;
             engine.beginHandshake();
@@ -215,15 +232,18 @@ final class TlsRecords implements AutoCloseable {
                 }
                 case NEED_UNWRAP, NEED_UNWRAP_AGAIN -> {
                     if (closed) {
-                        throw new SSLException("the client has ended the handshake");
+                        throw new SSLException("the other end has ended the handshake");
                     }
                     if (!take(NOTHING)) {
                         return Need.INPUT;
                     }
+                    if (++handshakeRecords > MOST_HANDSHAKE_RECORDS) {
+                        throw new SSLException("more than " + MOST_HANDSHAKE_RECORDS + " records in a handshake");
+                    }
                 }
                 default -> {
                     if (closed) {
-                        throw new SSLException("the client has ended the handshake");
+                        throw new SSLException("the other end has ended the handshake");
                     }
                     return Need.NOTHING;
                 }
@@ -232,19 +252,19 @@ final class TlsRecords implements AutoCloseable {
     }
 
     /** Does what takes time: the arithmetic of keys, the verification of certificates. */
-    int runTasks() {
+    public int runTasks() {
         for (Runnable task = engine.getDelegatedTask(); task != null; task = engine.getDelegatedTask()) {
             task.run();
         }
         return 0;
     }
 
-    SSLEngine engine() {
+    public SSLEngine engine() {
         return engine;
     }
 
     /** Adds to the output why the connection ends, if there is room and it has something to say. */
-    void end() {
+    public void end() {
         engine.closeOutbound();
         try {
             while (engine.getHandshakeStatus() == HandshakeStatus.NEED_WRAP
@@ -257,12 +277,7 @@ final class TlsRecords implements AutoCloseable {
                 }
             }
         } catch (SSLException e) {
-            System.getLogger("org.blktap.node.nbd").log(System.Logger.Level.DEBUG, e.getMessage());
+            System.getLogger("org.blktap.tls").log(System.Logger.Level.DEBUG, e.getMessage());
         }
-    }
-
-    @Override
-    public void close() {
-        memory.close();
     }
 }
