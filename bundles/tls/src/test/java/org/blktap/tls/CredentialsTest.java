@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
 import java.util.List;
+import java.util.Locale;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 import org.blktap.api.disk.DiskException;
@@ -82,11 +83,11 @@ class CredentialsTest {
         SSLException refused = assertThrows(
                 SSLException.class,
                 () -> handshake(new End(client.clientEngine(host, 1)), new End(server.serverEngine())));
-        Throwable cause = refused;
-        while (cause.getCause() != null) {
-            cause = cause.getCause();
+        StringBuilder all = new StringBuilder();
+        for (Throwable each = refused; each != null; each = each.getCause()) {
+            all.append(each.getMessage()).append('\n');
         }
-        return cause.getMessage().toLowerCase(java.util.Locale.ROOT);
+        return all.toString().toLowerCase(Locale.ROOT);
     }
 
     private static X509Certificate shown(Credentials client, Credentials server) throws Exception {

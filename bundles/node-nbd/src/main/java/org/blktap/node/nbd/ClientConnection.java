@@ -49,8 +49,6 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private IoLoop.Timer lingerTimer;
 
     /**
-     * Takes a socket over. Loop only.
-     *
      * @param receiver with what came with the handshake
      * @param arrival owned, unless this throws
      * @param largeBuffer whether the kernel may keep large replies for it
@@ -65,14 +63,13 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             Quota.Share place) {
         this.node = node;
         this.loop = node.loop();
-        Session session = arrival.session();
         socket = new ClientSocket(loop, arrival.fd(), largeBuffer, this::ready);
         transport = arrival.transport();
         this.receiver = receiver;
         this.replies = replies;
         this.place = place;
-        header = new RequestHeader(session.framing());
-        commands = new Commands(node.port(), replies, node.buffers(), node.extentLists(), session, this);
+        header = new RequestHeader(arrival.session().framing());
+        commands = new Commands(node.port(), replies, node.buffers(), node.extentLists(), arrival.session(), this);
         socket.watch(IoLoop.READABLE);
         loop.addNode(this);
         // what came with the handshake is taken in the first turn
@@ -123,23 +120,15 @@ final class ClientConnection implements LoopStage, Commands.Owner {
         }
         if (transport.fault() != null) {
             violation(transport.fault());
-            return true;
-        }
-        if (n != -Errno.EAGAIN) {
+        } else if (n != -Errno.EAGAIN) {
             closeSocket();
-            return true;
         }
-        return false;
+        return n != -Errno.EAGAIN;
     }
 
     /** Whether the client is likely to send something in a moment. */
     private boolean expecting() {
         return state == State.OPEN && !progress.stalled() && !progress.blocked() && socket.expected();
-    }
-
-    /** Whether there is something to take that epoll does not report. */
-    private boolean hasInput() {
-        return state == State.OPEN && !progress.stalled() && transport.hasInput();
     }
 
     /** Takes all requests that are here in full and may be taken now. */
@@ -292,7 +281,9 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     @Override
     public boolean arm() {
-        if (progress.retry() || expecting() || commands.mayGoOn() || hasInput()) {
+        boolean taking = state == State.OPEN && !progress.stalled();
+        // what the transport has here is not reported by epoll
+        if (progress.retry() || expecting() || commands.mayGoOn() || taking && transport.hasInput()) {
             return true;
         }
         if (state == State.OPEN || state == State.DRAINING) {
