@@ -15,6 +15,7 @@ import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.Security;
 import java.util.Random;
 import javax.net.ssl.SSLEngine;
 import org.blktap.api.nbd.Nbd;
@@ -30,6 +31,11 @@ import org.junit.jupiter.api.io.TempDir;
 /** What servers may do when a client asks for TLS: grant it, refuse it, and deceive. */
 @Timeout(120)
 class TlsServersTest {
+    static {
+        // keys change after each MiB, where Java would after 128 GiB; read when the first engine is made
+        Security.setProperty("jdk.tls.keyLimits", "AES/GCM/NoPadding KeyUpdate 2^20");
+    }
+
     private static final long REPLY = 0x3e889045565a9L;
 
     @TempDir
