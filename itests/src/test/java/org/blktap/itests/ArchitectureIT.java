@@ -44,7 +44,7 @@ class ArchitectureIT {
             Map.entry("format-vmdk", Set.of("image")),
             Map.entry("format-ram", Set.of("linux")),
             Map.entry("filter-luks", Set.of("linux")),
-            Map.entry("client-nbd", Set.of()),
+            Map.entry("client-nbd", Set.of("tls")),
             Map.entry("filter-throttle", Set.of()),
             Map.entry("jobs", Set.of("linux")),
             Map.entry("filter-fault", Set.of()),
@@ -52,14 +52,16 @@ class ArchitectureIT {
             Map.entry("filter-trace", Set.of()),
             Map.entry("metrics", Set.of()),
             Map.entry("ring", Set.of()),
+            Map.entry("tls", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),
-            Map.entry("node-nbd", Set.of("linux")),
+            Map.entry("node-nbd", Set.of("linux", "tls")),
             Map.entry("node-xen", Set.of("linux", "ring")),
             Map.entry("health", Set.of("linux", "deploy")),
             Map.entry("deploy", Set.of("linux")),
             Map.entry("shell", Set.of("linux", "deploy", "config")));
 
-    private static final Set<String> EXPORTING = Set.of("api", "config", "deploy", "health", "image", "linux", "ring");
+    private static final Set<String> EXPORTING =
+            Set.of("api", "config", "deploy", "health", "image", "linux", "ring", "tls");
     /** The packages of api that each package of api uses. */
     private static final Map<String, Set<String>> API_KNOWS = Map.ofEntries(
             Map.entry("memory", Set.of()),

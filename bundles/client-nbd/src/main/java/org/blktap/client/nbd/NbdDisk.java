@@ -34,7 +34,7 @@ final class NbdDisk implements VirtualDisk {
     private static final long LOOK_MILLISECONDS = 5_000;
     private static final long PATIENCE_NANOS = 60_000_000_000L;
 
-    private final NbdUri uri;
+    private final Server server;
     private final IoLoop loop;
     private final DiskInfo info;
     private final Negotiation.Agreed agreed;
@@ -50,8 +50,8 @@ final class NbdDisk implements VirtualDisk {
     private final Unflushed unflushed = new Unflushed();
 
     /** @param first an open connection, owned by the disk from now on */
-    NbdDisk(NbdUri uri, String name, ServerConnection first, DiskContext context) {
-        this.uri = uri;
+    NbdDisk(Server server, String name, ServerConnection first, DiskContext context) {
+        this.server = server;
         loop = context.loop();
         agreed = first.agreed();
         overlaps = new Overlaps(agreed.blockSizes());
@@ -61,6 +61,9 @@ final class NbdDisk implements VirtualDisk {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", NbdDriver.TYPE);
         details.put("export", name);
+        if (server.hasTls()) {
+            details.put("TLS", first.tlsSession());
+        }
         details.put(
                 "block sizes",
                 sizes.minimum() + " minimum, " + sizes.preferred() + " preferred, " + sizes.maximum() + " maximum");
@@ -149,7 +152,7 @@ final class NbdDisk implements VirtualDisk {
 
     /** Connects again. Blocking. */
     ServerConnection connect() throws IOException {
-        ServerConnection connection = new ServerConnection(uri);
+        ServerConnection connection = new ServerConnection(server);
         Negotiation.Agreed now = connection.agreed();
         if (!now.isLike(agreed)) {
             connection.abort();

@@ -3,27 +3,47 @@ package org.blktap.client.nbd;
 import java.io.IOException;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.UnresolvedAddressException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.nbd.Nbd;
+import org.blktap.tls.Credentials;
+import org.blktap.tls.TlsRole;
+import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Modified;
 
 /** {@code tap:nbd:<uri>}: an export of any NBD server. */
-@Component
+@Component(configurationPid = NbdClientSettings.PID)
 @TapType(type = NbdDriver.TYPE, summary = "an export of an NBD server, by its URI")
 public final class NbdDriver implements DiskDriver {
     static final String TYPE = "nbd";
     private static final long MAX_SIZE = 1L << 62;
 
+    private volatile String tlsDirectory;
+
+    @Activate
+    public NbdDriver(NbdClientSettings settings) {
+        configure(settings);
+    }
+
+    @Modified
+    public void configure(NbdClientSettings settings) {
+        tlsDirectory = settings.tls_directory();
+    }
+
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         NbdUri uri = NbdUri.parse(path);
-        ServerConnection first = connect(path, uri);
+        Server server = new Server(uri, credentials(path, uri));
+        ServerConnection first = connect(path, server);
         try (CloseOnFailure opened = new CloseOnFailure(first::abort)) {
             if (first.agreed().size() > MAX_SIZE) {
                 throw new DiskException(
@@ -35,13 +55,27 @@ public final class NbdDriver implements DiskDriver {
                 throw new DiskException(
                         Reason.PERMISSION, path + ": the server gives it for reading only; attach it read-only");
             }
-            return opened.keep(new NbdDisk(uri, path, first, context));
+            return opened.keep(new NbdDisk(server, path, first, context));
         }
     }
 
-    private static ServerConnection connect(String path, NbdUri uri) throws DiskException {
+    private Credentials credentials(String path, NbdUri uri) throws DiskException {
+        if (uri.tls() == null) {
+            return null;
+        }
         try {
-            return new ServerConnection(uri);
+            Path directory = uri.tls().certificates();
+            return Credentials.read(directory == null ? FileNames.path(tlsDirectory) : directory, TlsRole.CLIENT);
+        } catch (InvalidPathException e) {
+            throw new DiskException(Reason.BAD_OPTION, "tls.directory: " + e.getMessage(), e);
+        } catch (DiskException e) {
+            throw new DiskException(e.reason(), path + ": no TLS with the certificates: " + e.getMessage(), e);
+        }
+    }
+
+    private static ServerConnection connect(String path, Server server) throws DiskException {
+        try {
+            return new ServerConnection(server);
         } catch (RefusedException e) {
             throw new DiskException(e.reason(), path + ": " + e.getMessage(), e);
         } catch (UnresolvedAddressException e) {

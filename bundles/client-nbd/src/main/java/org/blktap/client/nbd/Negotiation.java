@@ -16,6 +16,7 @@ final class Negotiation {
     private static final int MAX_LISTED = 10;
 
     private final ServerStream stream;
+    private final Server server;
     private boolean structured;
     private int allocationContext = -1;
     private long size = -1;
@@ -51,13 +52,25 @@ final class Negotiation {
         void reply(int type, int length) throws IOException;
     }
 
-    Negotiation(ServerStream stream) {
+    Negotiation(ServerStream stream, Server server) {
         this.stream = stream;
+        this.server = server;
     }
 
     /** @throws RefusedException the server's refusal */
     Agreed run(String export) throws IOException {
         boolean noZeroes = greet();
+        if (server.hasTls()) {
+            // first of all, and without it nothing: what the server has said so far may be another's words
+            option(
+                    Nbd.OPT_STARTTLS,
+                    ByteBuffer.allocate(0),
+                    (type, length) -> {
+                        throw new IOException("the server answers STARTTLS with reply " + type);
+                    },
+                    "the server does not start TLS");
+            stream.secure(server.engine());
+        }
         byte[] name = export.getBytes(StandardCharsets.UTF_8);
         if (name.length > Nbd.MAX_STRING) {
             throw new IOException("the export's name has " + name.length + " bytes, more than the " + Nbd.MAX_STRING

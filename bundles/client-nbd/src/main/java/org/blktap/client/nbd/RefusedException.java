@@ -49,7 +49,8 @@ final class RefusedException extends IOException {
             case Nbd.REP_ERR_POLICY -> "refused by the server's policy (NBD_REP_ERR_POLICY)";
             case Nbd.REP_ERR_INVALID -> "the server finds the request invalid (NBD_REP_ERR_INVALID)";
             case Nbd.REP_ERR_PLATFORM -> "the server's platform does not support it (NBD_REP_ERR_PLATFORM)";
-            case Nbd.REP_ERR_TLS_REQD -> "the server requires TLS (NBD_REP_ERR_TLS_REQD), which tap:nbd does not have";
+            case Nbd.REP_ERR_TLS_REQD ->
+                "the server requires TLS (NBD_REP_ERR_TLS_REQD); use nbds:// in place of nbd://";
             case Nbd.REP_ERR_UNKNOWN -> "the server has no such export (NBD_REP_ERR_UNKNOWN)";
             case Nbd.REP_ERR_SHUTDOWN -> "the server is shutting down (NBD_REP_ERR_SHUTDOWN)";
             case Nbd.REP_ERR_BLOCK_SIZE_REQD ->

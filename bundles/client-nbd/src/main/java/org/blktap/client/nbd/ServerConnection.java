@@ -35,15 +35,15 @@ final class ServerConnection implements AutoCloseable {
     private long cookie;
     private String message = "";
 
-    ServerConnection(NbdUri uri) throws IOException {
-        stream = new ServerStream(uri);
+    ServerConnection(Server server) throws IOException {
+        stream = new ServerStream(server.uri());
         // a server that does not answer must not hold up the thread that opens the disk
         CompletableFuture<Void> patience =
                 new CompletableFuture<Void>().completeOnTimeout(null, CONNECT_SECONDS, TimeUnit.SECONDS);
         patience.thenRun(this::abort);
         try (CloseOnFailure opened = new CloseOnFailure(this::abort)) {
-            stream.connect(uri);
-            agreed = new Negotiation(stream).run(uri.export());
+            stream.connect(server.uri());
+            agreed = new Negotiation(stream, server).run(server.uri().export());
             opened.keep();
         } finally {
             patience.cancel(false);
@@ -53,6 +53,11 @@ final class ServerConnection implements AutoCloseable {
     /** Ends calls that wait for the server, from any thread. */
     void abort() {
         stream.abort();
+    }
+
+    /** Version and algorithms of TLS, for people. */
+    String tlsSession() {
+        return stream.tlsSession();
     }
 
     Negotiation.Agreed agreed() {

@@ -8,6 +8,7 @@ import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import javax.net.ssl.SSLEngine;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Printable;
 
@@ -18,6 +19,8 @@ final class ServerStream {
 
     private final SocketChannel channel;
     private final ByteBuffer head = ByteBuffer.allocate(64);
+    /** Null before {@link #secure}. */
+    private TlsChannel tls;
 
     ServerStream(NbdUri uri) throws IOException {
         channel = uri.address() instanceof UnixDomainSocketAddress
@@ -32,6 +35,17 @@ final class ServerStream {
         }
     }
 
+    /** Speaks TLS from here on. Nothing that the server has sent before is buffered here, so none of it is used. */
+    void secure(SSLEngine engine) throws IOException {
+        tls = new TlsChannel(channel, engine);
+        tls.handshake();
+    }
+
+    /** Version and algorithms of TLS, for people. */
+    String tlsSession() {
+        return tls.session();
+    }
+
     /** Reads up to 64 bytes into a buffer that the next call reuses. */
     ByteBuffer read(int bytes) throws IOException {
         head.clear().limit(bytes);
@@ -41,7 +55,7 @@ final class ServerStream {
 
     void read(ByteBuffer into) throws IOException {
         while (into.hasRemaining()) {
-            if (channel.read(into) < 0) {
+            if ((tls == null ? channel.read(into) : tls.read(into)) < 0) {
                 throw new EOFException("the server has closed the connection");
             }
         }
@@ -63,6 +77,10 @@ final class ServerStream {
     }
 
     void send(ByteBuffer... bytes) throws IOException {
+        if (tls != null) {
+            tls.write(bytes);
+            return;
+        }
         while (bytes[bytes.length - 1].hasRemaining() || bytes[0].hasRemaining()) {
             channel.write(bytes);
         }
@@ -71,8 +89,12 @@ final class ServerStream {
     /** Sends a last message, if that does not block, and closes. No other call may be under way. */
     void close(ByteBuffer last) throws IOException {
         try (channel) {
-            channel.configureBlocking(false);
-            channel.write(last);
+            if (tls != null) {
+                tls.end(last);
+            } else {
+                channel.configureBlocking(false);
+                channel.write(last);
+            }
         }
     }
 

@@ -106,7 +106,7 @@ class ClientFuzzTest {
             disk(uri);
             return;
         }
-        try (ServerConnection connection = new ServerConnection(uri)) {
+        try (ServerConnection connection = new ServerConnection(new Server(uri, null))) {
             byte[] guard = new byte[3 * BLOCK];
             ByteBuffer into = ByteBuffer.wrap(guard).position(BLOCK).limit(2 * BLOCK);
             connection.read(BLOCK, into);

@@ -92,8 +92,9 @@ class HostileServerTest {
             });
             thread.setName("hostile-server");
             thread.start();
-            try (ServerConnection connection = new ServerConnection(
-                    new NbdUri(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.getLocalPort()), "x"))) {
+            try (ServerConnection connection = new ServerConnection(new Server(
+                    new NbdUri(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.getLocalPort()), "x"),
+                    null))) {
                 use.run(connection);
             } finally {
                 thread.join();

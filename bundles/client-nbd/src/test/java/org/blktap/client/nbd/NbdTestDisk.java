@@ -47,9 +47,9 @@ final class NbdTestDisk implements AutoCloseable {
     }
 
     NbdTestDisk(NbdUri uri, boolean readOnly) throws Exception {
-        ServerConnection first = new ServerConnection(uri);
-        disk = loop.call(
-                () -> new NbdDisk(uri, "test", first, new TestDiskContext(loop, memory, Options.none(), readOnly)));
+        ServerConnection first = new ServerConnection(new Server(uri, null));
+        disk = loop.call(() -> new NbdDisk(
+                new Server(uri, null), "test", first, new TestDiskContext(loop, memory, Options.none(), readOnly)));
     }
 
     Asked ask(Operation operation, long offset, long length, byte[] data) {

@@ -38,7 +38,6 @@ class NbdUriTest {
             "nbd:///x",
             "nbd+unix:///x",
             "http://h/x",
-            "nbds://h/x",
             "nbd://h /",
             "nbd://host:99999/x",
             "nbd+unix:///x?socket=a%00b",

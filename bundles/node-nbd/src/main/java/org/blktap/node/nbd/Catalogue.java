@@ -1,8 +1,9 @@
 package org.blktap.node.nbd;
 
 import java.util.Collection;
+import javax.security.auth.x500.X500Principal;
 
-/** The exports that clients of one listener may see. */
+/** The exports of one listener. */
 @FunctionalInterface
 interface Catalogue {
     Collection<ExportInfo> exports();
@@ -12,17 +13,6 @@ interface Catalogue {
         return true;
     }
 
-    /** The export of a name, or null; the empty name means the only export there is. */
-    default ExportInfo find(String name) {
-        Collection<ExportInfo> all = exports();
-        if (name.isEmpty() && all.size() == 1) {
-            return all.iterator().next();
-        }
-        for (ExportInfo export : all) {
-            if (export.name().equals(name)) {
-                return export;
-            }
-        }
-        return null;
-    }
+    /** Called when a client has asked for an export that its certificate does not open. */
+    default void refused(String export, X500Principal peer) {}
 }

@@ -33,6 +33,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private final NbdNode node;
     private final IoLoop loop;
     private final ClientSocket socket;
+    private final Transport transport;
     private final RequestHeader header;
     private final Receiver receiver;
     private final ReplyQueue replies;
@@ -48,9 +49,8 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private IoLoop.Timer lingerTimer;
 
     /**
-     * Takes a socket over. Loop only.
-     *
      * @param receiver with what came with the handshake
+     * @param arrival owned, unless this throws
      * @param largeBuffer whether the kernel may keep large replies for it
      * @param place that it takes until it ends
      */
@@ -58,18 +58,18 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             NbdNode node,
             Receiver receiver,
             ReplyQueue replies,
-            int fd,
-            Session session,
+            Arrival arrival,
             boolean largeBuffer,
             Quota.Share place) {
         this.node = node;
         this.loop = node.loop();
-        socket = new ClientSocket(loop, fd, largeBuffer, this::ready);
+        socket = new ClientSocket(loop, arrival.fd(), largeBuffer, this::ready);
+        transport = arrival.transport();
         this.receiver = receiver;
         this.replies = replies;
         this.place = place;
-        header = new RequestHeader(session.framing());
-        commands = new Commands(node.port(), replies, node.buffers(), node.extentLists(), session, this);
+        header = new RequestHeader(arrival.session().framing());
+        commands = new Commands(node.port(), replies, node.buffers(), node.extentLists(), arrival.session(), this);
         socket.watch(IoLoop.READABLE);
         loop.addNode(this);
         // what came with the handshake is taken in the first turn
@@ -100,13 +100,13 @@ final class ClientConnection implements LoopStage, Commands.Owner {
                 return true;
             }
         }
-        if (!readable && !expecting()) {
+        if (!readable && !transport.hasInput() && !expecting()) {
             // the loop serves others now: from here on epoll reports when to continue
             watchAgain();
             return false;
         }
         readable = false;
-        long n = receiver.receive(socket.fd());
+        long n = receiver.receive(transport);
         if (n > 0) {
             progress.received(n);
             socket.received();
@@ -118,11 +118,12 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             drain();
             return true;
         }
-        if (n != -Errno.EAGAIN) {
+        if (transport.fault() != null) {
+            violation(transport.fault());
+        } else if (n != -Errno.EAGAIN) {
             closeSocket();
-            return true;
         }
-        return false;
+        return n != -Errno.EAGAIN;
     }
 
     /** Whether the client is likely to send something in a moment. */
@@ -254,10 +255,10 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     private void sendAndEnd() {
         if (state == State.OPEN || state == State.DRAINING) {
-            if (!replies.isEmpty()) {
+            if (!replies.isEmpty() || transport.hasOutput()) {
                 send();
             }
-            if (state == State.DRAINING && commands.taken() == 0) {
+            if (state == State.DRAINING && commands.taken() == 0 && !transport.hasOutput()) {
                 closeSocket();
             }
         }
@@ -278,8 +279,8 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     private void send() {
         long before = replies.sentBytes();
-        int error = replies.send(socket.fd());
-        boolean full = error == Errno.EAGAIN;
+        int error = replies.isEmpty() ? -transport.flush() : replies.send(transport);
+        boolean full = error == Errno.EAGAIN || error == 0 && transport.hasOutput();
         commands.releaseSent();
         socket.sent();
         progress.sent(replies.sentBytes() - before, full);
@@ -290,7 +291,9 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     @Override
     public boolean arm() {
-        if (progress.retry() || expecting() || commands.mayGoOn()) {
+        boolean taking = state == State.OPEN && !progress.stalled();
+        // what the transport has here is not reported by epoll
+        if (progress.retry() || expecting() || commands.mayGoOn() || taking && transport.hasInput()) {
             return true;
         }
         if (state == State.OPEN || state == State.DRAINING) {
@@ -365,6 +368,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
         if (lingerTimer != null) {
             lingerTimer.cancel();
         }
+        transport.close();
         socket.close();
         if (arriving != null) {
             commands.abandon(arriving);

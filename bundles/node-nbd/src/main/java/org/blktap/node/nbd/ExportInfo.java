@@ -15,9 +15,16 @@ import org.blktap.api.nbd.Nbd;
  * @param flags transmission flags, but SEND_DF, which depends on the client
  * @param preferredBlock bytes, a power of two
  * @param contexts what clients may ask about ranges
+ * @param access who may use it by TCP; not announced
  */
 record ExportInfo(
-        String name, String description, long sizeBytes, int flags, int preferredBlock, List<MetaContext> contexts) {
+        String name,
+        String description,
+        long sizeBytes,
+        int flags,
+        int preferredBlock,
+        List<MetaContext> contexts,
+        ExportAccess access) {
     /** The platform's sector, the only alignment without extra cost. */
     static final int MIN_BLOCK = Alignment.SECTOR;
 
@@ -38,7 +45,17 @@ record ExportInfo(
         }
         int preferred = Math.max(Alignment.PAGE, Integer.highestOneBit(disk.physicalBlockSize()));
         return new ExportInfo(
-                name, description, disk.sizeBytes(), flags, Math.min(preferred, Nbd.MAX_PAYLOAD), MetaContext.of(disk));
+                name,
+                description,
+                disk.sizeBytes(),
+                flags,
+                Math.min(preferred, Nbd.MAX_PAYLOAD),
+                MetaContext.of(disk),
+                ExportAccess.OPEN);
+    }
+
+    ExportInfo withAccess(ExportAccess to) {
+        return new ExportInfo(name, description, sizeBytes, flags, preferredBlock, contexts, to);
     }
 
     int flags(Framing framing) {

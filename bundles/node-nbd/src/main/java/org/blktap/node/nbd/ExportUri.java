@@ -10,8 +10,11 @@ final class ExportUri {
         return "nbd+unix:///" + PercentCoding.encode(export) + "?socket=" + PercentCoding.encode(socket);
     }
 
-    /** @param authority host and port */
-    static String tcp(String authority, String export) {
-        return "nbd://" + authority + "/" + PercentCoding.encode(export);
+    /**
+     * @param authority host and port
+     * @param tls whether TLS is required
+     */
+    static String tcp(String authority, String export, boolean tls) {
+        return (tls ? "nbds://" : "nbd://") + authority + "/" + PercentCoding.encode(export);
     }
 }

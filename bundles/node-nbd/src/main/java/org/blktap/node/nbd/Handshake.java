@@ -3,7 +3,9 @@ package org.blktap.node.nbd;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import javax.security.auth.x500.X500Principal;
 import org.blktap.api.nbd.Nbd;
+import org.blktap.node.nbd.ExportAccess.Verdict;
 
 /**
  * The server's side of the fixed newstyle negotiation: bytes in, bytes out, no socket. Whatever a client sends, it
@@ -27,13 +29,15 @@ final class Handshake {
         AGAIN,
         /** {@link #session} holds what was agreed; what is left of the input belongs to the transmission. */
         TRANSMISSION,
+        /** STARTTLS has been accepted: TLS follows, and no more input is taken without. */
+        UPGRADE,
         /** The client has said good-bye, in order. */
         GOODBYE,
         /** The client breaks the protocol; {@link #fault} says how. */
         FAULT
     }
 
-    private final Catalogue catalogue;
+    private final ClientView view;
     private boolean flagsTaken;
     private boolean fixed;
     private boolean noZeroes;
@@ -48,8 +52,19 @@ final class Handshake {
     private Session session;
     private String fault;
 
-    Handshake(Catalogue catalogue) {
-        this.catalogue = catalogue;
+    Handshake(ClientView view) {
+        this.view = view;
+    }
+
+    /**
+     * The client speaks TLS from now on. What was agreed before may have come from someone between us and is forgotten,
+     * except the flags, as the protocol demands.
+     */
+    void secured(X500Principal peer) {
+        view.secured(peer);
+        framing = Framing.SIMPLE;
+        contexts = List.of();
+        contextsOf = "";
     }
 
     /** The server speaks first. */
@@ -103,8 +118,11 @@ final class Handshake {
         in.position(at + Nbd.OPTION_HEADER_BYTES);
         if (length > MAX_OPTION) {
             skip = (int) length;
-            return option == Nbd.OPT_EXPORT_NAME
-                    ? fault("an export name of " + length + " bytes")
+            if (option == Nbd.OPT_EXPORT_NAME) {
+                return fault("an export name of " + length + " bytes");
+            }
+            return view.mustUpgrade()
+                    ? needsTls(option, out)
                     : error(out, option, isKnown(option) ? Nbd.REP_ERR_TOO_BIG : Nbd.REP_ERR_UNSUP, "too long");
         }
         ByteBuffer data = in.slice(in.position(), (int) length);
@@ -113,10 +131,7 @@ final class Handshake {
     }
 
     private static boolean isKnown(int option) {
-        return option >= Nbd.OPT_EXPORT_NAME
-                && option <= Nbd.OPT_EXTENDED_HEADERS
-                && option != 4
-                && option != Nbd.OPT_STARTTLS;
+        return option >= Nbd.OPT_EXPORT_NAME && option <= Nbd.OPT_EXTENDED_HEADERS && option != 4;
     }
 
     private State clientFlags(int flags) {
@@ -130,7 +145,13 @@ final class Handshake {
     }
 
     private State option(int option, ByteBuffer data, Output out) {
+        if (view.mustUpgrade() && option != Nbd.OPT_STARTTLS && option != Nbd.OPT_ABORT) {
+            return option == Nbd.OPT_EXPORT_NAME
+                    ? fault("EXPORT_NAME without TLS, which is required")
+                    : needsTls(option, out);
+        }
         return switch (option) {
+            case Nbd.OPT_STARTTLS -> startTls(data, out);
             case Nbd.OPT_EXPORT_NAME -> exportName(data, out);
             case Nbd.OPT_ABORT -> {
                 out.reply(option, Nbd.REP_ACK, 0);
@@ -142,6 +163,24 @@ final class Handshake {
             case Nbd.OPT_LIST_META_CONTEXT, Nbd.OPT_SET_META_CONTEXT -> metaContext(option, data, out);
             default -> error(out, option, Nbd.REP_ERR_UNSUP, "option " + option + " is not supported");
         };
+    }
+
+    private State needsTls(int option, Output out) {
+        return error(out, option, Nbd.REP_ERR_TLS_REQD, "TLS is required");
+    }
+
+    private State startTls(ByteBuffer data, Output out) {
+        if (data.hasRemaining()) {
+            return invalid(out, Nbd.OPT_STARTTLS, "this option takes no data");
+        }
+        if (view.isSecure()) {
+            return invalid(out, Nbd.OPT_STARTTLS, "TLS has been started");
+        }
+        if (view.mode() == TlsMode.OFF) {
+            return error(out, Nbd.OPT_STARTTLS, Nbd.REP_ERR_POLICY, "no export of this socket has TLS");
+        }
+        acknowledge(out, Nbd.OPT_STARTTLS);
+        return State.UPGRADE;
     }
 
     private State frame(int option, ByteBuffer data, Output out) {
@@ -163,11 +202,15 @@ final class Handshake {
             return fault("EXPORT_NAME after extended headers");
         }
         ExportInfo export =
-                data.remaining() > Nbd.MAX_STRING ? null : catalogue.find(ContextQuery.string(data, data.remaining()));
+                data.remaining() > Nbd.MAX_STRING ? null : view.find(ContextQuery.string(data, data.remaining()));
         if (export == null) {
             return fault("EXPORT_NAME of an unknown export");
         }
-        if (!catalogue.hasPlace(export.name())) {
+        Verdict verdict = view.verdict(export);
+        if (verdict != Verdict.YES) {
+            return fault("EXPORT_NAME of an export that it may not use: " + verdict);
+        }
+        if (!view.hasPlace(export)) {
             return fault("EXPORT_NAME of an export that has no place for more clients");
         }
         out.putLong(export.sizeBytes()).putShort(export.flags(framing));
@@ -181,7 +224,7 @@ final class Handshake {
         if (data.hasRemaining()) {
             return invalid(out, Nbd.OPT_LIST, "this option takes no data");
         }
-        for (ExportInfo export : catalogue.exports()) {
+        for (ExportInfo export : view.exports()) {
             byte[] name = bytes(export.name());
             out.reply(Nbd.OPT_LIST, Nbd.REP_SERVER, 4 + name.length)
                     .putInt(name.length)
@@ -204,11 +247,20 @@ final class Handshake {
         if (data.remaining() != count * 2) {
             return invalid(out, option, "bad number of information requests");
         }
-        ExportInfo export = catalogue.find(name);
+        ExportInfo export = view.find(name);
         if (export == null) {
             return error(out, option, Nbd.REP_ERR_UNKNOWN, "no such export");
         }
-        if (option == Nbd.OPT_GO && !catalogue.hasPlace(export.name())) {
+        switch (view.verdict(export)) {
+            case NEEDS_TLS -> {
+                return needsTls(option, out);
+            }
+            case OTHER_SUBJECT -> {
+                return otherSubject(option, out);
+            }
+            default -> {}
+        }
+        if (option == Nbd.OPT_GO && !view.hasPlace(export)) {
             return error(out, option, Nbd.REP_ERR_POLICY, "this export has no place for more clients");
         }
         boolean wantsName = false;
@@ -262,8 +314,13 @@ final class Handshake {
         if (query.fault() != null) {
             return invalid(out, option, query.fault());
         }
-        ExportInfo export = catalogue.find(query.export());
-        if (export == null) {
+        ExportInfo export = view.find(query.export());
+        Verdict verdict = export == null ? Verdict.NEEDS_TLS : view.verdict(export);
+        if (verdict == Verdict.OTHER_SUBJECT) {
+            return otherSubject(option, out);
+        }
+        if (verdict != Verdict.YES) {
+            // only INFO and GO may say that an export needs TLS
             return error(out, option, Nbd.REP_ERR_UNKNOWN, "no such export");
         }
         List<MetaContext> found = set ? query.select(export) : query.list(export);
@@ -286,6 +343,10 @@ final class Handshake {
     private State begin(ExportInfo export) {
         session = new Session(export.name(), framing, export.name().equals(contextsOf) ? contexts : List.of());
         return State.TRANSMISSION;
+    }
+
+    private static State otherSubject(int option, Output out) {
+        return error(out, option, Nbd.REP_ERR_POLICY, "this export is not for the subject of the client's certificate");
     }
 
     private static State acknowledge(Output out, int option) {

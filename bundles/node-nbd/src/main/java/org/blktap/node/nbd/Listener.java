@@ -1,20 +1,25 @@
 package org.blktap.node.nbd;
 
 import java.lang.System.Logger.Level;
-import java.nio.ByteBuffer;
 import java.util.Collection;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
+import javax.security.auth.x500.X500Principal;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.node.Quota;
 import org.blktap.linux.Libc;
+import org.blktap.tls.Credentials;
 
 /**
  * A listening socket, the exports that may be reached through it, and the clients that are in the handshake. Each
@@ -39,6 +44,9 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     private final Supplier<NbdLimits> limits;
     private final Quota places;
     private final ClientCount clients;
+    /** Null if no export has TLS here. */
+    private Credentials credentials;
+
     private final Map<String, Shown> shown = new LinkedHashMap<>();
     private final Set<HandshakeClient> handshakes = new LinkedHashSet<>();
     private final LimitedLog log = NbdLimits.log();
@@ -152,7 +160,15 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         try {
             Sockets.noDelay(client);
             HandshakeClient handshake = new HandshakeClient(
-                    loop, client, name, this, scratch, limits.get().handshakeMillis(), log, this);
+                    loop,
+                    client,
+                    name,
+                    new ClientView(this, mode()),
+                    scratch,
+                    limits.get().handshakeMillis(),
+                    log,
+                    this::engine,
+                    this);
             handshakes.add(handshake);
             handshake.start();
         } catch (RuntimeException | Error e) {
@@ -163,15 +179,52 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         }
     }
 
+    /**
+     * Has TLS from now on.
+     *
+     * @throws DiskException BAD_OPTION if it has other certificates
+     */
+    void secure(Credentials by) throws DiskException {
+        if (credentials == null) {
+            credentials = by;
+        } else if (!credentials.directory().equals(by.directory())) {
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "the certificates of " + name + " are those of " + credentials.directory()
+                            + ", set by an export that is there, not of " + by.directory());
+        }
+    }
+
+    private TlsMode mode() {
+        Set<TlsMode> modes = EnumSet.noneOf(TlsMode.class);
+        shown.values().forEach(each -> modes.add(each.node().access().tls()));
+        if (credentials == null || modes.equals(EnumSet.of(TlsMode.OFF))) {
+            return TlsMode.OFF;
+        }
+        return modes.equals(EnumSet.of(TlsMode.REQUIRED)) ? TlsMode.REQUIRED : TlsMode.ALLOWED;
+    }
+
+    /** What a helper thread does for a client: reads what has changed of certificates and lists of subjects. */
+    private Supplier<SSLEngine> engine() {
+        Credentials by = credentials;
+        List<Subjects> lists = shown.values().stream()
+                .map(each -> each.node().access().subjects())
+                .toList();
+        return () -> {
+            lists.forEach(Subjects::refresh);
+            return by.serverEngine();
+        };
+    }
+
     @Override
-    public void transmission(HandshakeClient done, int client, Session session, ByteBuffer early) {
+    public void transmission(HandshakeClient done, Arrival arrival) {
         left(done);
-        Shown export = shown.get(session.export());
+        Shown export = shown.get(arrival.session().export());
         if (export != null && export.places().take(1)) {
-            export.node().accept(client, session, early, export.places());
+            export.node().accept(arrival, export.places());
         } else {
             // it went, or others came, while the last answer was on its way
-            Libc.close(client);
+            arrival.refuse();
             clients.ended();
         }
     }
@@ -231,6 +284,13 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
                             + " clients here, and there is no place for more; a client is turned away");
         }
         return place;
+    }
+
+    @Override
+    public void refused(String export, X500Principal peer) {
+        log.log(
+                Level.WARNING,
+                name + ": a client with the certificate of '" + peer + "' is refused the export '" + export + "'");
     }
 
     @Override

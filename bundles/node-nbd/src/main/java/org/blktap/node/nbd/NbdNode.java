@@ -1,7 +1,6 @@
 package org.blktap.node.nbd;
 
 import java.lang.System.Logger.Level;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -13,7 +12,6 @@ import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.Quota;
-import org.blktap.linux.Libc;
 
 /** One attachment as an NBD export. All on its loop, but {@link #info} and {@link #accept}. */
 final class NbdNode implements DeviceNode {
@@ -24,6 +22,7 @@ final class NbdNode implements DeviceNode {
 
     private final NodeContext context;
     private final String name;
+    private final ExportAccess access;
     private final List<ClientConnection> connections = new ArrayList<>();
     private volatile ExportInfo info;
     private NbdServer server;
@@ -38,10 +37,14 @@ final class NbdNode implements DeviceNode {
     private boolean active;
     private boolean closed;
 
-    /** @param memory its share of the buffers of all exports */
-    NbdNode(NodeContext context, String name, Quota.Share memory, NbdLimits limits) {
+    /**
+     * @param access of clients that come by TCP
+     * @param memory its share of the buffers of all exports
+     */
+    NbdNode(NodeContext context, String name, ExportAccess access, Quota.Share memory, NbdLimits limits) {
         this.context = context;
         this.name = name;
+        this.access = access;
         buffers = new PayloadBuffers(context.memory(), memory);
         starvation = new Starvation(context.loop(), connections, limits.stuckMillis());
         refresh();
@@ -55,6 +58,10 @@ final class NbdNode implements DeviceNode {
 
     String name() {
         return name;
+    }
+
+    ExportAccess access() {
+        return access;
     }
 
     /** What the handshake announces; any thread. */
@@ -114,28 +121,28 @@ final class NbdNode implements DeviceNode {
      *
      * @param place taken for it
      */
-    void accept(int fd, Session session, ByteBuffer early, Quota.Share place) {
+    void accept(Arrival arrival, Quota.Share place) {
         try {
-            context.loop().execute(() -> connect(fd, session, early, place));
+            context.loop().execute(() -> connect(arrival, place));
         } catch (RejectedExecutionException e) {
             // the attachment has ended meanwhile
-            refuse(fd, place);
+            refuse(arrival, place);
         }
     }
 
-    private void connect(int fd, Session session, ByteBuffer early, Quota.Share place) {
+    private void connect(Arrival arrival, Quota.Share place) {
         if (closed) {
-            refuse(fd, place);
+            refuse(arrival, place);
             return;
         }
         Receiver receiver = null;
         ReplyQueue replies = null;
         try {
             receiver = new Receiver(context.memory());
-            receiver.put(early);
-            replies = new ReplyQueue(context.memory(), session.framing());
+            receiver.put(arrival.early());
+            replies = new ReplyQueue(context.memory(), arrival.session().framing());
             connections.add(new ClientConnection(
-                    this, receiver, replies, fd, session, connections.size() < LARGE_SEND_BUFFERS, place));
+                    this, receiver, replies, arrival, connections.size() < LARGE_SEND_BUFFERS, place));
             context.clientConnected("");
         } catch (RuntimeException | Error e) {
             // the system has no memory or no place in epoll for one more client; the others go on
@@ -146,12 +153,12 @@ final class NbdNode implements DeviceNode {
             if (replies != null) {
                 replies.close();
             }
-            refuse(fd, place);
+            refuse(arrival, place);
         }
     }
 
-    private void refuse(int fd, Quota.Share place) {
-        Libc.close(fd);
+    private void refuse(Arrival arrival, Quota.Share place) {
+        arrival.refuse();
         place.give(1);
         server.clientEnded();
     }
@@ -176,6 +183,9 @@ final class NbdNode implements DeviceNode {
         Map<String, Object> status = new LinkedHashMap<>();
         status.put("export", name);
         status.put("clients", connections.size());
+        if (access.tls() != TlsMode.OFF) {
+            status.put("tls", access.tls().text());
+        }
         return status;
     }
 
@@ -199,7 +209,10 @@ final class NbdNode implements DeviceNode {
 
     private void refresh() {
         info = ExportInfo.of(
-                name, "blktap attachment " + context.id(), context.port().info());
+                        name,
+                        "blktap attachment " + context.id(),
+                        context.port().info())
+                .withAccess(access);
     }
 
     /** Buffers of requests in flight stay until these end, here as in {@link #close}. */

@@ -25,41 +25,42 @@ import org.osgi.service.component.annotations.Reference;
 
 /**
  * Attachments as NBD exports: all of them on one unix socket {@code nbd.sock} of the socket directory unless they ask
- * for another, each also on a TCP port of the loopback interface if it asks for one.
+ * for another, each also on a TCP port if it asks for one. Beyond the loopback interface, a port requires TLS.
  */
 @Component(configurationPid = NbdSettings.PID)
 @NodeKind(
         kind = NbdNodeProvider.KIND,
-        summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
+        summary = "NBD clients, on a unix socket or TCP, with TLS: QEMU, libnbd, nbd-client")
 public final class NbdNodeProvider implements NodeProvider, MetricSource {
     static final String KIND = "nbd";
     static final String SOCKET = "nbd.sock";
     /** An export's name, far below the 4096 bytes of the protocol. */
     private static final int MAX_NAME = 255;
 
-    private static final int MAX_PORT = 65535;
-
     private final LoopFactory loops;
     private volatile NbdLimits limits;
+    private volatile NbdSettings settings;
     private final Quota places;
     private final Quota memory;
     private final Map<Path, NbdServer> servers = new ConcurrentHashMap<>();
 
     @Activate
     public NbdNodeProvider(@Reference LoopFactory loops, NbdSettings settings) {
-        this(loops, NbdLimits.of(settings));
+        this(loops, settings, NbdLimits.of(settings));
     }
 
-    NbdNodeProvider(LoopFactory loops, NbdLimits limits) {
+    NbdNodeProvider(LoopFactory loops, NbdSettings settings, NbdLimits limits) {
         this.loops = loops;
+        this.settings = settings;
         this.limits = limits;
         places = new Quota(limits.commonClients());
         memory = new Quota(limits.commonBytes());
     }
 
     @Modified
-    public void configure(NbdSettings settings) {
-        NbdLimits changed = NbdLimits.of(settings);
+    public void configure(NbdSettings to) {
+        NbdLimits changed = NbdLimits.of(to);
+        settings = to;
         places.grow(changed.commonClients() - limits.commonClients());
         memory.grow(changed.commonBytes() - limits.commonBytes());
         limits = changed;
@@ -73,7 +74,12 @@ public final class NbdNodeProvider implements NodeProvider, MetricSource {
         sink.limit("nbd_buffer_bytes", now.commonBytes() - memory.common(), now.commonBytes());
     }
 
-    /** @throws DiskException EXISTS if the name or the socket is taken, BUSY if the TCP port is, BAD_OPTION */
+    /**
+     * Opens an export. Reads certificates if it has TLS.
+     *
+     * @throws DiskException EXISTS if the name or the socket is taken, BUSY if the TCP port is, NOT_FOUND if
+     *     certificates are missing, BAD_OPTION
+     */
     @Override
     public DeviceNode open(NodeContext context) throws DiskException {
         Options options = context.options();
@@ -81,10 +87,15 @@ public final class NbdNodeProvider implements NodeProvider, MetricSource {
         if (name.isEmpty() || name.length() > MAX_NAME || name.chars().anyMatch(Character::isISOControl)) {
             throw Options.bad("name", name, "1 to " + MAX_NAME + " characters, none of them a control character");
         }
-        int port = options.number("tcp", NbdServer.NO_TCP, 0, MAX_PORT);
+        TcpPort port = TcpPort.of(options, settings);
         int mode = mode(options.text("mode", null));
         Path socket = socket(context.runDir(), options.text("socket", null));
-        NbdNode node = new NbdNode(context, name, memory.share(limits.reservedBytes(), limits.exportBytes()), limits);
+        NbdNode node = new NbdNode(
+                context,
+                name,
+                port == null ? ExportAccess.OPEN : port.access(),
+                memory.share(limits.reservedBytes(), limits.exportBytes()),
+                limits);
         server(socket).add(node, mode, port);
         return node;
     }

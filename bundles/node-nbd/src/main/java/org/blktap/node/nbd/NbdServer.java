@@ -28,8 +28,6 @@ import org.blktap.linux.UnixListener;
 final class NbdServer {
     private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
 
-    /** What a node says for no TCP port. */
-    static final int NO_TCP = -1;
     /** What a node says for no required mode of the socket. */
     static final int ANY_MODE = -1;
     /** Only the user of the daemon gets in. */
@@ -66,7 +64,7 @@ final class NbdServer {
     private UnixListener unixSocket;
     private int unixMode;
     private boolean lossTold;
-    private final Map<Integer, Listener> tcp = new HashMap<>();
+    private final Map<TcpEndpoint, Listener> tcp = new HashMap<>();
 
     /** @param places for clients, of all servers */
     NbdServer(LoopFactory loops, Path socket, Supplier<NbdLimits> limits, Quota places) {
@@ -77,15 +75,15 @@ final class NbdServer {
     }
 
     /**
-     * Shows an export, on the unix socket and perhaps on a TCP port of the loopback interface; only there if the
-     * attachment has it on the unix socket already.
+     * Shows an export, on the unix socket and perhaps on a TCP port; only there if the attachment has it on the unix
+     * socket already.
      *
      * @param mode of the unix socket, or {@link #ANY_MODE}
-     * @param port 0 for any that is free, or {@link #NO_TCP}
+     * @param port null for none
      * @throws DiskException EXISTS if the name or the socket's path is taken, BUSY for the port; nothing has changed
      *     then
      */
-    synchronized void add(NbdNode node, int mode, int port) throws DiskException {
+    synchronized void add(NbdNode node, int mode, TcpPort port) throws DiskException {
         if (loop == null) {
             loop = loops.start("blktap-nbd");
         }
@@ -123,9 +121,9 @@ final class NbdServer {
         }
     }
 
-    private List<String> show(IoLoop control, NbdNode node, int mode, int port) throws DiskException {
+    private List<String> show(IoLoop control, NbdNode node, int mode, TcpPort port) throws DiskException {
         NbdNode there = unix == null ? null : unix.node(node.name());
-        boolean onlyTcp = there != null && port != NO_TCP && there.attachment().equals(node.attachment());
+        boolean onlyTcp = there != null && port != null && there.attachment().equals(node.attachment());
         if (there != null && !onlyTcp) {
             throw exists(node, socket.toString(), there);
         }
@@ -140,9 +138,12 @@ final class NbdServer {
         }
         try {
             List<String> addresses = new ArrayList<>();
-            Listener byTcp = port == NO_TCP ? null : tcpListener(control, port);
+            Listener byTcp = port == null ? null : tcpListener(control, port.at());
             if (byTcp != null && byTcp.node(node.name()) != null) {
                 throw exists(node, byTcp.toString(), byTcp.node(node.name()));
+            }
+            if (byTcp != null && port.credentials() != null) {
+                byTcp.secure(port.credentials());
             }
             if (unix == null) {
                 unixMode = mode == ANY_MODE ? DEFAULT_MODE : mode;
@@ -159,7 +160,8 @@ final class NbdServer {
             }
             if (byTcp != null) {
                 byTcp.add(node);
-                addresses.add(ExportUri.tcp(byTcp.toString(), node.name()));
+                addresses.add(ExportUri.tcp(
+                        byTcp.toString(), node.name(), node.access().tls() == TlsMode.REQUIRED));
             }
             if (!onlyTcp) {
                 addresses.add(ExportUri.unix(FileNames.text(socket), node.name()));
@@ -203,15 +205,15 @@ final class NbdServer {
         control.schedule(() -> look(control, watched), LOOK_MILLIS);
     }
 
-    private Listener tcpListener(IoLoop control, int port) throws DiskException {
-        Listener there = tcp.get(port);
+    private Listener tcpListener(IoLoop control, TcpEndpoint at) throws DiskException {
+        Listener there = tcp.get(at);
         if (there != null) {
             return there;
         }
-        int fd = Sockets.listenLoopback(port);
-        int got = Sockets.port(fd);
+        int fd = Sockets.listen(at);
+        TcpEndpoint got = at.withPort(Sockets.port(fd));
         Listener listener =
-                new Listener(control, fd, "127.0.0.1:" + got, () -> Libc.close(fd), scratch, limits, places, count);
+                new Listener(control, fd, got.toString(), () -> Libc.close(fd), scratch, limits, places, count);
         tcp.put(got, listener);
         return listener;
     }

@@ -4,10 +4,11 @@ import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+import org.osgi.service.metatype.annotations.Option;
 
 /**
  * The settings of this bundle. A change takes effect at once, except that an export keeps its {@link #memory_export},
- * {@link #memory_reserve} and {@link #stuck_seconds} until it is opened again.
+ * {@link #memory_reserve}, {@link #stuck_seconds} and what it has of TLS until it is opened again.
  */
 @ObjectClassDefinition(
         pid = NbdSettings.PID,
@@ -70,4 +71,14 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
             description =
                     "Seconds after which a client is disconnected that keeps buffers without taking or sending data, while other clients of the export wait for some.")
     int stuck_seconds() default 10;
+
+    @AttributeDefinition(
+            options = {@Option("off"), @Option("allowed"), @Option("required")},
+            description = "TLS of exports with a TCP port that do not say tls= themselves.")
+    String tls() default "off";
+
+    @AttributeDefinition(
+            description =
+                    "The directory of ca-cert.pem, server-cert.pem and server-key.pem, for exports that do not say certificates= themselves.")
+    String tls_directory() default "/etc/pki/blktap";
 }

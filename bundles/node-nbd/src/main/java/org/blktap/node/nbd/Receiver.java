@@ -22,6 +22,7 @@ final class Receiver implements AutoCloseable {
     private static final int TAIL_BYTES = 16 << 10;
 
     private final NativeBuffer memory;
+    private final ByteBuffer view;
     private final long buffer;
     private final long message;
     private final long iovecs;
@@ -33,6 +34,7 @@ final class Receiver implements AutoCloseable {
 
     Receiver(NativeMemory nativeMemory) {
         memory = nativeMemory.allocate(BUFFER_BYTES + Alignment.PAGE);
+        view = memory.bytes(0, BUFFER_BYTES);
         buffer = memory.address();
         message = buffer + BUFFER_BYTES;
         iovecs = message + 64;
@@ -70,8 +72,13 @@ final class Receiver implements AutoCloseable {
     void payload(long address, int bytes) {
         payload = address;
         payloadLeft = bytes;
-        int here = Math.min(bytes, available());
-        Memory.copy(address(), address, here);
+        movePayload();
+    }
+
+    /** Moves what is here of the payload to its place. */
+    private void movePayload() {
+        int here = Math.min(payloadLeft, available());
+        Memory.copy(address(), payload, here);
         drop(here);
         payload += here;
         payloadLeft -= here;
@@ -102,7 +109,7 @@ final class Receiver implements AutoCloseable {
      *
      * @return the bytes received, 0 at the end of the stream, or a negative errno
      */
-    long receive(int fd) {
+    long receive(Transport from) {
         if (start > 0 && end - start < Framing.MAX_REQUEST_BYTES) {
             // all but a part of a header has been taken: begin at the front again
             for (int i = 0; i < end - start; i++) {
@@ -113,27 +120,30 @@ final class Receiver implements AutoCloseable {
         }
         long n;
         do {
-            n = payloadLeft > 0
-                    ? receivePayload(fd)
-                    : Libc.recv(fd, buffer + end, BUFFER_BYTES - end, Libc.MSG_DONTWAIT);
-        } while (n < 0 && Libc.errno() == Errno.EINTR);
+            n = payloadLeft > 0 && from.scatters()
+                    ? receivePayload(from)
+                    : from.receive(view.limit(BUFFER_BYTES).position(end), buffer + end);
+        } while (n == -Errno.EINTR);
         if (n < 0) {
-            return -Libc.errno();
+            return n;
         }
-        int direct = (int) Math.min(n, payloadLeft);
+        int direct = from.scatters() ? (int) Math.min(n, payloadLeft) : 0;
         payload += direct;
         payloadLeft -= direct;
         end += (int) n - direct;
+        if (payloadLeft > 0 && !from.scatters()) {
+            movePayload();
+        }
         return n;
     }
 
-    private long receivePayload(int fd) {
+    private long receivePayload(Transport from) {
         // the buffer is empty: all of it went into the payload
         Memory.putLong(iovecs, payload);
         Memory.putLong(iovecs + Libc.IOVEC_LEN, payloadLeft);
         Memory.putLong(iovecs + Libc.IOVEC_BYTES, buffer);
         Memory.putLong(iovecs + Libc.IOVEC_BYTES + Libc.IOVEC_LEN, TAIL_BYTES);
-        return Libc.recvmsg(fd, message, Libc.MSG_DONTWAIT);
+        return from.scatter(message);
     }
 
     @Override

@@ -167,18 +167,17 @@ final class ReplyQueue implements AutoCloseable {
      *
      * @return 0 if all is sent, EAGAIN if the socket is full, or why it failed
      */
-    int send(int fd) {
+    int send(Transport to) {
         while (count > 0) {
             int run = Math.min(count, IOVECS - first);
             Memory.putLong(message + Libc.MSGHDR_IOV, iovecs + (long) first * Libc.IOVEC_BYTES);
             Memory.putLong(message + Libc.MSGHDR_IOVLEN, run);
-            long n = Libc.sendmsg(fd, message, Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
+            long n = to.send(message);
+            if (n == -Errno.EINTR) {
+                continue;
+            }
             if (n < 0) {
-                int error = Libc.errno();
-                if (error == Errno.EINTR) {
-                    continue;
-                }
-                return error;
+                return (int) -n;
             }
             sentBytes += n;
             if (drop(n, run)) {
@@ -188,7 +187,7 @@ final class ReplyQueue implements AutoCloseable {
         return 0;
     }
 
-    /** Bytes of all replies that the socket has taken. */
+    /** Bytes of all replies that the socket, or the transport before it, has taken. */
     long sentBytes() {
         return sentBytes;
     }

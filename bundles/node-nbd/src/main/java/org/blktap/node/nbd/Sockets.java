@@ -1,5 +1,6 @@
 package org.blktap.node.nbd;
 
+import java.net.Inet6Address;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
@@ -14,45 +15,70 @@ final class Sockets {
 
     private static final int SIN_ADDR = 4;
     private static final int SOCKADDR_IN_BYTES = 16;
-    private static final int LOOPBACK = 0x7f000001;
+    /** {@code struct sockaddr_in6}: as above, then u32 flow information, 16 bytes of address, u32 scope. */
+    private static final int SIN6_ADDR = 8;
+
+    private static final int SIN6_SCOPE = 24;
+    private static final int SOCKADDR_IN6_BYTES = 28;
     private static final int BACKLOG = 128;
     // asm-generic/errno.h, of interest to sockets only
     private static final int EADDRINUSE = 98;
+    private static final int EADDRNOTAVAIL = 99;
 
     private Sockets() {}
 
     /**
-     * Listens on 127.0.0.1.
+     * Listens at an address.
      *
-     * @param port 0 for any that is free
-     * @throws DiskException BUSY if the port is taken, IO
+     * @throws DiskException BUSY if the port is taken, NOT_FOUND if the address is not of this host, IO
      */
-    static int listenLoopback(int port) throws DiskException {
-        String what = "127.0.0.1:" + port;
-        int fd = socket(Libc.AF_INET, what);
-        try (Mapping memory = Mapping.anonymous(SOCKADDR_IN_BYTES + Integer.BYTES)) {
-            long one = memory.address() + SOCKADDR_IN_BYTES;
+    static int listen(TcpEndpoint at) throws DiskException {
+        int fd = socket(at.isIpv6() ? Libc.AF_INET6 : Libc.AF_INET, at);
+        try (Mapping memory = Mapping.anonymous(SOCKADDR_IN6_BYTES + Integer.BYTES)) {
+            long one = memory.address() + SOCKADDR_IN6_BYTES;
             Memory.putInt(one, 1);
             Libc.setsockopt(fd, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, one, Integer.BYTES);
-            Memory.putShort(memory.address(), (short) Libc.AF_INET);
-            Wire.putShort(memory.address() + SIN_PORT, port);
-            Wire.putInt(memory.address() + SIN_ADDR, LOOPBACK);
-            if (Libc.bind(fd, memory.address(), SOCKADDR_IN_BYTES) != 0 || Libc.listen(fd, BACKLOG) != 0) {
+            if (Libc.bind(fd, memory.address(), put(at, memory.address())) != 0 || Libc.listen(fd, BACKLOG) != 0) {
                 int error = Libc.errno();
                 Libc.close(fd);
                 throw new DiskException(
-                        error == EADDRINUSE ? Reason.BUSY : Reason.IO,
-                        what + ": cannot listen on it: " + (error == EADDRINUSE ? "in use" : Errno.text(error)));
+                        switch (error) {
+                            case EADDRINUSE -> Reason.BUSY;
+                            case EADDRNOTAVAIL -> Reason.NOT_FOUND;
+                            default -> Reason.IO;
+                        },
+                        at + ": cannot listen on it: "
+                                + switch (error) {
+                                    case EADDRINUSE -> "in use";
+                                    case EADDRNOTAVAIL -> "this host does not have the address";
+                                    default -> Errno.text(error);
+                                });
             }
         }
         return fd;
     }
 
+    /** Puts an address into memory; its length. */
+    private static int put(TcpEndpoint at, long address) {
+        byte[] bytes = at.address().getAddress();
+        Memory.putShort(address, (short) (at.isIpv6() ? Libc.AF_INET6 : Libc.AF_INET));
+        Wire.putShort(address + SIN_PORT, at.port());
+        for (int i = 0; i < bytes.length; i++) {
+            Memory.putByte(address + (at.isIpv6() ? SIN6_ADDR : SIN_ADDR) + i, bytes[i]);
+        }
+        if (at.address() instanceof Inet6Address ipv6) {
+            Memory.putInt(address + SIN6_SCOPE, ipv6.getScopeId());
+            return SOCKADDR_IN6_BYTES;
+        }
+        return SOCKADDR_IN_BYTES;
+    }
+
     /** The port that a listening TCP socket has got. */
     static int port(int fd) {
-        try (Mapping memory = Mapping.anonymous(SOCKADDR_IN_BYTES + Integer.BYTES)) {
-            long length = memory.address() + SOCKADDR_IN_BYTES;
-            Memory.putInt(length, SOCKADDR_IN_BYTES);
+        try (Mapping memory = Mapping.anonymous(SOCKADDR_IN6_BYTES + Integer.BYTES)) {
+            long length = memory.address() + SOCKADDR_IN6_BYTES;
+            // the port is at the same place in both kinds
+            Memory.putInt(length, SOCKADDR_IN6_BYTES);
             return Libc.getsockname(fd, memory.address(), length) == 0
                     ? Wire.getUnsignedShort(memory.address() + SIN_PORT)
                     : 0;

@@ -17,11 +17,22 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import javax.net.ssl.SSLEngine;
 import org.blktap.api.nbd.Nbd;
+import org.blktap.tls.Credentials;
+import org.blktap.tls.TlsRecords;
 
 /** A client that can do wrong: bytes as a test wants them. */
 final class NbdTestClient implements AutoCloseable {
     final SocketChannel channel;
+    /** Null without TLS. */
+    TlsRecords tls;
+
+    private TlsRecords half;
+
+    private final ByteBuffer tlsMemory = ByteBuffer.allocate(TlsRecords.MEMORY_BYTES);
+    private final ByteBuffer plain =
+            ByteBuffer.allocate(2 * TlsRecords.MAX_RECORD).limit(0);
     private Framing framing = Framing.SIMPLE;
     long size;
     int flags;
@@ -51,6 +62,67 @@ final class NbdTestClient implements AutoCloseable {
 
     NbdTestClient enter(String export, Framing wanted, String... contexts) throws IOException {
         greet();
+        return choose(export, wanted, contexts);
+    }
+
+    /** Greets and starts TLS. */
+    NbdTestClient secure(Credentials credentials) throws IOException {
+        greet();
+        option(Nbd.OPT_STARTTLS, new byte[0]);
+        assertEquals(Nbd.REP_ACK, optionReply().type());
+        return shake(credentials.clientEngine("localhost", 1));
+    }
+
+    /** The handshake of TLS. With TLS 1.3 the server may refuse afterwards. */
+    NbdTestClient shake(SSLEngine engine) throws IOException {
+        tls = records(engine);
+        return shakeAgain();
+    }
+
+    TlsRecords records(SSLEngine engine) {
+        half = new TlsRecords(engine, tlsMemory);
+        return half;
+    }
+
+    /** Sends the first bytes of what TLS has to say. */
+    void sendPart(int bytes) throws IOException {
+        int at = half.outputOffset();
+        channel.write(tlsMemory.limit(at + bytes).position(at));
+    }
+
+    NbdTestClient shakeAgain() throws IOException {
+        while (true) {
+            TlsRecords.Need need = tls.handshake();
+            flush();
+            switch (need) {
+                case TASKS -> tls.runTasks();
+                case INPUT -> fill();
+                default -> {
+                    return this;
+                }
+            }
+        }
+    }
+
+    private void flush() throws IOException {
+        while (tls.hasOutput()) {
+            int at = tls.outputOffset();
+            tls.sent(channel.write(tlsMemory.limit(at + tls.outputBytes()).position(at)));
+        }
+    }
+
+    private void fill() throws IOException {
+        int room = tls.inputRoom();
+        int at = tls.inputOffset();
+        int n = channel.read(tlsMemory.limit(at + room).position(at));
+        if (n < 0) {
+            throw new EOFException("the server has closed");
+        }
+        tls.received(n);
+    }
+
+    /** Chooses an export after the greeting. */
+    NbdTestClient choose(String export, Framing wanted, String... contexts) throws IOException {
         framing = wanted;
         if (framing != Framing.SIMPLE) {
             option(framing == Framing.EXTENDED ? Nbd.OPT_EXTENDED_HEADERS : Nbd.OPT_STRUCTURED_REPLY, new byte[0]);
@@ -255,22 +327,54 @@ final class NbdTestClient implements AutoCloseable {
     void write(ByteBuffer bytes) throws IOException {
         bytes.flip();
         while (bytes.hasRemaining()) {
-            channel.write(bytes);
+            if (tls == null) {
+                channel.write(bytes);
+            } else {
+                tls.seal(bytes);
+                flush();
+            }
         }
     }
 
     ByteBuffer read(int count) throws IOException {
         ByteBuffer bytes = ByteBuffer.allocate(count);
         while (bytes.hasRemaining()) {
-            if (channel.read(bytes) < 0) {
+            if (tls != null) {
+                readTls(bytes);
+            } else if (channel.read(bytes) < 0) {
                 throw new EOFException("the server has closed");
             }
         }
         return bytes.flip();
     }
 
+    private void readTls(ByteBuffer into) throws IOException {
+        while (!plain.hasRemaining()) {
+            tls.open(plain.clear());
+            flush();
+            if (plain.flip().hasRemaining()) {
+                break;
+            }
+            if (tls.isClosed()) {
+                throw new EOFException("the server has closed");
+            }
+            fill();
+        }
+        int n = Math.min(plain.remaining(), into.remaining());
+        into.put(plain.slice().limit(n));
+        plain.position(plain.position() + n);
+    }
+
     /** Whether the server closes without another byte. */
     boolean closedByServer() {
+        if (tls != null) {
+            try {
+                read(1);
+                return false;
+            } catch (IOException e) {
+                return true;
+            }
+        }
         try {
             return channel.read(ByteBuffer.allocate(1)) < 0;
         } catch (IOException e) {

@@ -31,7 +31,7 @@ final class TestDaemon {
 
     TestDaemon(Path runDir, NbdLimits limits) {
         this.runDir = runDir;
-        provider = new NbdNodeProvider(loops, limits);
+        provider = new NbdNodeProvider(loops, TestDaemon.class.getAnnotation(NbdSettings.class), limits);
     }
 
     Path socket() {

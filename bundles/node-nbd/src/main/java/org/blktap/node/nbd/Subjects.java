@@ -1,0 +1,136 @@
+package org.blktap.node.nbd;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.System.Logger.Level;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import javax.security.auth.x500.X500Principal;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.LimitedLog;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.PercentCoding;
+
+/**
+ * The subjects of certificates that may use an export: distinguished names of RFC 2253, compared as a whole and as
+ * X.500 does it (without regard to case and to spaces at the ends). They come from an option or from a file, which is
+ * read again when it has changed.
+ */
+final class Subjects {
+    /** All that the certificate authority has signed. */
+    static final Subjects ANY = new Subjects(null, null);
+
+    private static final int MAX_FILE_BYTES = 1 << 20;
+
+    private final Path file;
+    private final LimitedLog log = NbdLimits.log();
+    private volatile Set<X500Principal> allowed;
+    /** When the file was read; helper threads, guarded by this object. */
+    private Map<String, Object> stamp;
+
+    private Subjects(Path file, Set<X500Principal> allowed) {
+        this.file = file;
+        this.allowed = allowed;
+    }
+
+    /**
+     * Returns what an option means: names separated by semicolons and percent-coded, since a comma ends an option; or
+     * the absolute path of a file with a name on each line.
+     *
+     * @param text null for any subject
+     * @throws DiskException BAD_OPTION, NOT_FOUND, IO
+     */
+    static Subjects of(String text) throws DiskException {
+        if (text == null) {
+            return ANY;
+        }
+        if (text.startsWith("/")) {
+            try {
+                Subjects subjects = new Subjects(FileNames.path(text), Set.of());
+                subjects.stamp = subjects.stampNow();
+                subjects.allowed = subjects.read();
+                return subjects;
+            } catch (InvalidPathException e) {
+                throw Options.bad("subjects", text, "a path");
+            }
+        }
+        Set<X500Principal> names = new HashSet<>();
+        for (String each : text.split(";")) {
+            names.add(principal(PercentCoding.decode(each), "subjects"));
+        }
+        return new Subjects(null, names);
+    }
+
+    boolean allow(X500Principal subject) {
+        return allowed == null || allowed.contains(subject);
+    }
+
+    /** Reads the file again if it has changed; one that cannot be used changes nothing. Blocking; any thread. */
+    synchronized void refresh() {
+        if (file == null) {
+            return;
+        }
+        try {
+            Map<String, Object> now = stampNow();
+            if (!now.equals(stamp)) {
+                stamp = now;
+                allowed = read();
+            }
+        } catch (DiskException e) {
+            log.log(Level.WARNING, "the subjects from before stay in use: " + e.getMessage());
+        }
+    }
+
+    private Map<String, Object> stampNow() throws DiskException {
+        try {
+            return Files.readAttributes(file, "unix:ino,size,lastModifiedTime,ctime");
+        } catch (IOException e) {
+            throw DiskException.io(file, "read", e);
+        }
+    }
+
+    private Set<X500Principal> read() throws DiskException {
+        byte[] bytes;
+        try (InputStream in = Files.newInputStream(file)) {
+            bytes = in.readNBytes(MAX_FILE_BYTES + 1);
+        } catch (IOException e) {
+            throw DiskException.io(file, "read", e);
+        }
+        if (bytes.length > MAX_FILE_BYTES) {
+            throw new DiskException(Reason.BAD_OPTION, file + ": more than " + MAX_FILE_BYTES + " bytes");
+        }
+        Set<X500Principal> names = new HashSet<>();
+        List<String> lines = new String(bytes, StandardCharsets.UTF_8)
+                .lines()
+                .map(String::strip)
+                .toList();
+        for (int i = 0; i < lines.size(); i++) {
+            if (!lines.get(i).isEmpty() && !lines.get(i).startsWith("#")) {
+                names.add(principal(lines.get(i), file + ", line " + (i + 1)));
+            }
+        }
+        return names;
+    }
+
+    private static X500Principal principal(String text, String where) throws DiskException {
+        try {
+            if (!text.isBlank()) {
+                return new X500Principal(text);
+            }
+        } catch (IllegalArgumentException e) {
+            // reported below
+        }
+        throw new DiskException(
+                Reason.BAD_OPTION,
+                where + ": '" + text
+                        + "' is not the subject of a certificate; expected one such as CN=backup,O=Example");
+    }
+}

@@ -1,0 +1,71 @@
+package org.blktap.node.nbd;
+
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Options;
+
+/**
+ * An address to listen at.
+ *
+ * @param address of this host, or the wildcard
+ * @param port 0 for any that is free
+ */
+record TcpEndpoint(InetAddress address, int port) {
+    private static final String BYTE = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
+    /** An address in digits, which is never looked up; IPv6 in brackets. */
+    private static final Pattern FORM = Pattern.compile(
+            "(?:(" + BYTE + "(?:\\." + BYTE + "){3}|\\[[0-9A-Fa-f:.]+(?:%[0-9A-Za-z._-]+)?]):)?(\\d{1,5})");
+
+    private static final int MAX_PORT = 65535;
+
+    /**
+     * Returns what {@code [ADDRESS:]PORT} means; without an address, 127.0.0.1.
+     *
+     * @param text null for none
+     * @return null for none
+     * @throws DiskException BAD_OPTION
+     */
+    static TcpEndpoint of(String text) throws DiskException {
+        if (text == null) {
+            return null;
+        }
+        Matcher form = FORM.matcher(text);
+        if (form.matches() && Integer.parseInt(form.group(2)) <= MAX_PORT) {
+            try {
+                return new TcpEndpoint(
+                        form.group(1) == null
+                                ? InetAddress.getByAddress(new byte[] {127, 0, 0, 1})
+                                : InetAddress.getByName(form.group(1)),
+                        Integer.parseInt(form.group(2)));
+            } catch (UnknownHostException e) {
+                // reported below
+            }
+        }
+        throw Options.bad(
+                "tcp", text, "a port from 0 to 65535, perhaps after an address: 10809, 192.0.2.1:10809, [::1]:10809");
+    }
+
+    TcpEndpoint withPort(int actual) {
+        return new TcpEndpoint(address, actual);
+    }
+
+    /** Whether only programs of this host reach it. */
+    boolean isLoopback() {
+        return address.isLoopbackAddress();
+    }
+
+    boolean isIpv6() {
+        return address instanceof Inet6Address;
+    }
+
+    /** Host and port, as a URI has them. */
+    @Override
+    public String toString() {
+        String host = address.getHostAddress();
+        return (isIpv6() ? "[" + host + "]" : host) + ":" + port;
+    }
+}
