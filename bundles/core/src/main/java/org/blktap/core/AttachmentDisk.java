@@ -2,12 +2,15 @@ package org.blktap.core;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskDriver;
@@ -32,7 +35,9 @@ final class AttachmentDisk {
 
     private static final Logger LOG = System.getLogger("org.blktap.core");
     /** Interval of the check whether helper threads are idle. */
-    private static final long IDLE_MILLISECONDS = 20;
+    private static final long IDLE_MILLISECONDS = 2;
+
+    private static final Duration CLOSING = Duration.ofSeconds(5);
 
     private final String id;
     private final IoLoop loop;
@@ -40,6 +45,7 @@ final class AttachmentDisk {
     private final Gate gate;
     private final AttachmentNodes nodes;
     private final Services services;
+    private final Consumer<String> lost;
     private final Set<Registry.Entry<DiskDriver>> usedDrivers = ConcurrentHashMap.newKeySet();
     /** The image that is open, or was last; null once it is closed. */
     private OpenImage image;
@@ -56,7 +62,16 @@ final class AttachmentDisk {
     private volatile DiskInfo info = NOT_KNOWN_YET;
     private volatile String engineName = "";
 
-    AttachmentDisk(String id, IoLoop loop, LoopCalls calls, Gate gate, AttachmentNodes nodes, Services services) {
+    /** @param lost is told, on the loop, why the image is lost */
+    AttachmentDisk(
+            String id,
+            IoLoop loop,
+            LoopCalls calls,
+            Gate gate,
+            AttachmentNodes nodes,
+            Services services,
+            Consumer<String> lost) {
+        this.lost = lost;
         this.id = id;
         this.loop = loop;
         this.calls = calls;
@@ -234,7 +249,8 @@ final class AttachmentDisk {
                 services.configuration().paths(),
                 usedDrivers,
                 keptNow,
-                own);
+                own,
+                lost);
     }
 
     private void install(OpenImage fresh, FilterStack stack, List<AutoCloseable> keptNow) throws DiskException {
@@ -353,6 +369,7 @@ final class AttachmentDisk {
      * closed, and nothing is in flight.
      */
     void close() throws DiskException {
+        boolean was = open;
         if (open) {
             calls.ask(gate::remove);
             open = false;
@@ -378,9 +395,24 @@ final class AttachmentDisk {
                 }
             });
         }
+        if (was) {
+            awaitClosing();
+        }
         if (calls.ask(() -> gate.held().anyAtDisk())) {
             calls.await(idle(), "helper threads of a disk that threw");
             calls.run(() -> gate.held().diskClosed());
+        }
+    }
+
+    /**
+     * Waits a while for what the closing of a disk has left to helper threads, such as the release of its lock, so that
+     * others find it free when a command ends.
+     */
+    private void awaitClosing() throws DiskException {
+        try {
+            calls.await(idle(), "the closing of the disk", CLOSING);
+        } catch (TimeoutException e) {
+            LOG.log(Level.WARNING, id + ": the storage has not confirmed that the disk is closed");
         }
     }
 

@@ -91,7 +91,10 @@ final class AttachmentOpening {
         if (now instanceof Life.Parked parked) {
             MissingService what = missing;
             Kind why = parked.why().kind();
-            return why != Kind.OPERATOR && why != Kind.FAILED && (what == null || services.present(what));
+            return why != Kind.OPERATOR
+                    && why != Kind.FAILED
+                    && why != Kind.IMAGE_TAKEN
+                    && (what == null || services.present(what));
         }
         return now instanceof Life.Opening;
     }

@@ -44,6 +44,9 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final List<Open> engineFiles = new CopyOnWriteArrayList<>();
 
     private final NewFiles created = new NewFiles();
+    /** What removes that which was made and is no file. */
+    private final List<Runnable> undoing = new ArrayList<>();
+
     private final NamedFiles named;
     /** The path of the first opened file. */
     private Path first;
@@ -200,6 +203,8 @@ final class OpenContext implements DiskContext, AutoCloseable {
     void undo() {
         files.forEach(IoFile::close);
         created.undo();
+        undoing.forEach(Runnable::run);
+        undoing.clear();
     }
 
     @Override
@@ -383,6 +388,16 @@ final class OpenContext implements DiskContext, AutoCloseable {
     @Override
     public String backingType(String otherwise) {
         return backingTypes.isEmpty() ? otherwise : backingTypes.get(0);
+    }
+
+    @Override
+    public void onFailedCreation(Runnable undo) {
+        undoing.add(undo);
+    }
+
+    @Override
+    public void lost(String why) {
+        environment.lost().accept(why);
     }
 
     @Override

@@ -43,6 +43,11 @@ final class OptionalLibrary {
         return why;
     }
 
+    /** Whether a library of this name is where libraries are, without loading it. */
+    static boolean isFile(String name) {
+        return directories().stream().anyMatch(directory -> Files.exists(directory.resolve(name)));
+    }
+
     private static List<Path> directories() {
         List<Path> all = new ArrayList<>(List.of(Path.of("/usr/lib64"), Path.of("/usr/lib")));
         try (DirectoryStream<Path> ofArchitectures = Files.newDirectoryStream(Path.of("/usr/lib"), "*-linux-gnu*")) {

@@ -74,6 +74,28 @@ public interface DiskContext {
     String backingType(String otherwise);
 
     /**
+     * Has something undone that the driver has made and that is no file, such as an image in a cluster, if the creation
+     * fails later, by whatever is done with the new image. For create only.
+     *
+     * @param undo may block; called on a control thread, with nothing of the image open
+     */
+    default void onFailedCreation(Runnable undo) {
+        // nobody would call it
+    }
+
+    /**
+     * Reports that the disk has lost its image to another host, and cannot serve it any more. The attachment is parked
+     * until an operator resumes it; its VM waits. Requests that end with an error from now on are not failed: they are
+     * submitted again to the disk that is opened next. A flush of the lost disk must fail only if a write that has ended
+     * may be lost. Loop only.
+     *
+     * @param why one line for people
+     */
+    default void lost(String why) {
+        // work that is not an attachment's fails with its requests
+    }
+
+    /**
      * Keeps something until the attachment is detached, across parking and replacement of the driver. Not an object of
      * the driver's own classes, which are gone with its bundle.
      */

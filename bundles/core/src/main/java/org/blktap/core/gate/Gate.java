@@ -29,6 +29,9 @@ public final class Gate implements DiskPort, Request.Completion {
     private VirtualDisk disk;
     private DiskInfo info = DiskInfo.ofSize(0);
     private boolean open;
+    /** Whether another host has taken the disk's image. */
+    private boolean lost;
+
     private int inFlight;
     private CompletableFuture<Void> drained;
     /** A write that must be alone at the disk: waits for the others to end, or is under way. */
@@ -220,7 +223,9 @@ public final class Gate implements DiskPort, Request.Completion {
         if (!ended.leaveDisk()) {
             return;
         }
-        if (ended.error() == 0 && ended.data().faulted()) {
+        if (lost && ended.error() != 0) {
+            hold(ended);
+        } else if (ended.error() == 0 && ended.data().faulted()) {
             // the VM's memory was gone when it had to be copied
             finished(ended, Errno.EFAULT);
         } else if (ended.error() == 0 && ended.has(Request.FUA) && FuaWrites.applies(ended)) {
@@ -231,6 +236,15 @@ public final class Gate implements DiskPort, Request.Completion {
             }
         } else {
             finished(ended, ended.error());
+        }
+    }
+
+    /** Ends a write whose flush has ended. */
+    void flushed(GateRequest request, int errno) {
+        if (lost && errno != 0) {
+            hold(request);
+        } else {
+            finished(request, errno);
         }
     }
 
@@ -255,6 +269,26 @@ public final class Gate implements DiskPort, Request.Completion {
             paused = false;
             owner.reopened();
         }
+    }
+
+    /**
+     * Closes the gate, since another host has taken the disk's image. Requests that the disk ends with an error wait for
+     * the next disk.
+     *
+     * @return false if it has lost it already, or has no disk
+     */
+    public boolean lose() {
+        if (lost || disk == null) {
+            return false;
+        }
+        lost = true;
+        close();
+        return true;
+    }
+
+    /** Whether the disk behind the gate has lost its image. */
+    public boolean hasLost() {
+        return lost;
     }
 
     /** Makes the next flush or FUA write of a VM fail, because a flush failed while no VM waited for it. */
@@ -370,6 +404,7 @@ public final class Gate implements DiskPort, Request.Completion {
     public VirtualDisk remove() {
         VirtualDisk removed = disk;
         disk = null;
+        lost = false;
         return removed;
     }
 

@@ -1,0 +1,228 @@
+package org.blktap.client.rbd;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.CloseOnFailure;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+import org.blktap.linux.LibRbd;
+import org.blktap.linux.Mapping;
+
+/** An open image with its connection. Control threads and helper threads; the methods may wait for the cluster. */
+final class RbdImage implements AutoCloseable {
+    private static final int ERANGE = 34;
+    /** An image with more snapshots, or more programs that have it open, is shown without the rest. */
+    private static final int MOST_LISTED = 512;
+
+    private final RbdName name;
+    private final Cluster cluster;
+    private final long handle;
+
+    private RbdImage(RbdName name, Cluster cluster, long handle) {
+        this.name = name;
+        this.cluster = cluster;
+        this.handle = handle;
+    }
+
+    /** Connects and opens. A snapshot is read-only. */
+    static RbdImage open(RbdName name, ClusterOptions options, boolean readOnly) throws DiskException {
+        Cluster cluster = Cluster.connect(name, options);
+        try (CloseOnFailure opened = new CloseOnFailure(cluster::close);
+                Mapping memory = Mapping.anonymous(Long.BYTES)) {
+            byte[] image = Native.text(name.image());
+            byte[] snapshot = name.snapshot() == null ? null : Native.text(name.snapshot());
+            int result = readOnly
+                    ? LibRbd.rbd_open_read_only(cluster.pool(), image, memory.address(), snapshot)
+                    : LibRbd.rbd_open(cluster.pool(), image, memory.address(), snapshot);
+            if (result == -Errno.ENOENT) {
+                throw new DiskException(
+                        Reason.NOT_FOUND,
+                        name + ": there is no such image" + (snapshot == null ? "" : ", or no such snapshot of it"));
+            }
+            RbdErrors.check(name, "cannot be opened", result);
+            return opened.keep(new RbdImage(name, cluster, Memory.getLong(memory.address())));
+        }
+    }
+
+    RbdName name() {
+        return name;
+    }
+
+    /** For {@link LibRbd}. */
+    long handle() {
+        return handle;
+    }
+
+    /** The cluster's id. */
+    String fsid() {
+        return cluster.fsid();
+    }
+
+    private interface Getter {
+        int get(long address);
+    }
+
+    private long number(String what, Getter getter) throws DiskException {
+        try (Mapping memory = Mapping.anonymous(LibRbd.INFO_BYTES)) {
+            RbdErrors.check(name, "its " + what + " cannot be read", getter.get(memory.address()));
+            return Memory.getLong(memory.address());
+        }
+    }
+
+    long sizeBytes() throws DiskException {
+        return number("size", at -> LibRbd.rbd_stat(handle, at, LibRbd.INFO_BYTES));
+    }
+
+    long objectBytes() throws DiskException {
+        try (Mapping memory = Mapping.anonymous(LibRbd.INFO_BYTES)) {
+            RbdErrors.check(
+                    name,
+                    "its object size cannot be read",
+                    LibRbd.rbd_stat(handle, memory.address(), LibRbd.INFO_BYTES));
+            return Memory.getLong(memory.address() + LibRbd.INFO_OBJECT_BYTES);
+        }
+    }
+
+    long features() throws DiskException {
+        return number("features", at -> LibRbd.rbd_get_features(handle, at));
+    }
+
+    long flags() throws DiskException {
+        return number("flags", at -> LibRbd.rbd_get_flags(handle, at));
+    }
+
+    long stripeUnit() throws DiskException {
+        return number("stripe unit", at -> LibRbd.rbd_get_stripe_unit(handle, at));
+    }
+
+    long stripeCount() throws DiskException {
+        return number("stripe count", at -> LibRbd.rbd_get_stripe_count(handle, at));
+    }
+
+    /** What distinguishes it from any other image that has had its name. */
+    String id() throws DiskException {
+        try (Mapping memory = Mapping.anonymous(LibRbd.INFO_BYTES)) {
+            int result = LibRbd.rbd_get_id(handle, memory.address(), LibRbd.INFO_BYTES);
+            RbdErrors.check(name, "its id cannot be read", result);
+            return Native.textAt(memory.address());
+        }
+    }
+
+    /** The snapshot that it overlays, as a path of a spec; null if it overlays none. */
+    String parent() throws DiskException {
+        try (Mapping memory = Mapping.anonymous(LibRbd.LINKED_BYTES + LibRbd.SNAPSHOT_SPEC_BYTES)) {
+            long linked = memory.address();
+            long snapshot = linked + LibRbd.LINKED_BYTES;
+            int result = LibRbd.rbd_get_parent(handle, linked, snapshot);
+            if (result == -Errno.ENOENT) {
+                return null;
+            }
+            RbdErrors.check(name, "its parent cannot be read", result);
+            String namespace = Native.textAt(Memory.getLong(linked + LibRbd.LINKED_NAMESPACE));
+            String path = Native.textAt(Memory.getLong(linked + LibRbd.LINKED_POOL)) + "/"
+                    + (namespace.isEmpty() ? "" : namespace + "/")
+                    + Native.textAt(Memory.getLong(linked + LibRbd.LINKED_IMAGE))
+                    + "@" + Native.textAt(Memory.getLong(snapshot + LibRbd.SNAPSHOT_NAME));
+            LibRbd.rbd_linked_image_spec_cleanup(linked);
+            LibRbd.rbd_snap_spec_cleanup(snapshot);
+            return path;
+        }
+    }
+
+    List<String> snapshots() throws DiskException {
+        List<String> names = new ArrayList<>();
+        try (Mapping memory = Mapping.anonymous(Long.BYTES + (long) MOST_LISTED * LibRbd.SNAPSHOT_BYTES)) {
+            long list = memory.address() + Long.BYTES;
+            Memory.putInt(memory.address(), MOST_LISTED);
+            int count = LibRbd.rbd_snap_list(handle, list, memory.address());
+            if (count == -ERANGE) {
+                return List.of("more than " + MOST_LISTED);
+            }
+            RbdErrors.check(name, "its snapshots cannot be listed", count);
+            for (int i = 0; i < count; i++) {
+                names.add(Native.textAt(
+                        Memory.getLong(list + (long) i * LibRbd.SNAPSHOT_BYTES + LibRbd.SNAPSHOT_NAME)));
+            }
+            if (count > 0) {
+                LibRbd.rbd_snap_list_end(list);
+            }
+        }
+        return names;
+    }
+
+    // ---- the lock
+
+    /**
+     * Takes the lock, and keeps it until the close.
+     *
+     * @throws DiskException BUSY if another has it
+     */
+    void lock() throws DiskException {
+        int result = LibRbd.rbd_lock_acquire(handle, LibRbd.LOCK_MODE_EXCLUSIVE);
+        if (result == -Errno.EROFS || result == -Errno.EBUSY || result == -Errno.EAGAIN) {
+            throw inUse();
+        }
+        RbdErrors.check(name, "its lock cannot be taken", result);
+    }
+
+    /**
+     * Refuses an image that another writes.
+     *
+     * @throws DiskException BUSY
+     */
+    void checkNotLocked() throws DiskException {
+        Set<String> owners = new HashSet<>();
+        try (Mapping memory = Mapping.anonymous(2 * Long.BYTES + (long) MOST_LISTED * LibRbd.WATCHER_BYTES)) {
+            long most = memory.address();
+            long list = most + 2 * Long.BYTES;
+            Memory.putLong(most, MOST_LISTED);
+            int result = LibRbd.rbd_lock_get_owners(handle, most + Long.BYTES, list, most);
+            if (result < 0) {
+                if (result == -Errno.ENOENT) {
+                    return;
+                }
+                throw RbdErrors.of(name, "its lock cannot be read", result);
+            }
+            long count = Memory.getLong(most);
+            for (int i = 0; i < count; i++) {
+                owners.add(Native.textAt(Memory.getLong(list + (long) i * Long.BYTES)));
+            }
+            LibRbd.rbd_lock_get_owners_cleanup(list, count);
+            Memory.putLong(most, MOST_LISTED);
+            RbdErrors.check(
+                    name, "its watchers cannot be listed", LibRbd.rbd_watchers_list(handle, list, most));
+            count = Memory.getLong(most);
+            boolean alive = false;
+            for (int i = 0; i < count; i++) {
+                alive |= owners.contains(Native.textAt(Memory.getLong(list + (long) i * LibRbd.WATCHER_BYTES)));
+            }
+            LibRbd.rbd_watchers_list_cleanup(list, count);
+            if (alive) {
+                throw inUse();
+            }
+        }
+    }
+
+    private DiskException inUse() {
+        return new DiskException(Reason.BUSY, name + ": in use by another host, attachment or process");
+    }
+
+    /** Asks the cluster whether the lock is still held. Returns 1 or 0, or a negative errno. */
+    int ownsLock() {
+        try (Mapping memory = Mapping.anonymous(Integer.BYTES)) {
+            int result = LibRbd.rbd_is_exclusive_lock_owner(handle, memory.address());
+            return result < 0 ? result : Memory.getInt(memory.address());
+        }
+    }
+
+    /** Closes it, releases its lock, and ends the connection. */
+    @Override
+    public void close() {
+        LibRbd.rbd_close(handle);
+        cluster.close();
+    }
+}
