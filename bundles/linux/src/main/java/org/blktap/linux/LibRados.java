@@ -11,7 +11,7 @@ public final class LibRados {
     /** Bytes of the text of a cluster's id, with its NUL. */
     public static final int FSID_BYTES = 37;
 
-    private static final String MISSING = OptionalLibrary.load(LibRados.class, NAME);
+    private static final String MISSING = OptionalLibrary.loadOnDeepStack(LibRados.class, NAME);
 
     private LibRados() {}
 

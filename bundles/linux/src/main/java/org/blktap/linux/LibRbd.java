@@ -56,7 +56,7 @@ public final class LibRbd {
     public static final int WATCHER_BYTES = 24;
 
     private static final String MISSING =
-            LibRados.missing() != null ? LibRados.missing() : OptionalLibrary.load(LibRbd.class, NAME);
+            LibRados.missing() != null ? LibRados.missing() : OptionalLibrary.loadOnDeepStack(LibRbd.class, NAME);
 
     private LibRbd() {}
 
@@ -154,15 +154,21 @@ public final class LibRbd {
     public static native int rbd_is_exclusive_lock_owner(long image, long owner);
 
     /**
-     * Asks the cluster for the owners of the lock; fails with ENOENT if there are none.
-     *
-     * @param mode 4 bytes
-     * @param owners an array of addresses of text
-     * @param most in and out, 8 bytes
+     * Asks the cluster for the owners of the lock, also of one that {@link #rbd_lock_acquire} takes. The last eight
+     * arguments are buffers of texts that end with a NUL each, and addresses of their lengths, in and out. Returns how
+     * many owners there are; fails with ERANGE if a buffer is too small.
      */
-    public static native int rbd_lock_get_owners(long image, long mode, long owners, long most);
-
-    public static native void rbd_lock_get_owners_cleanup(long owners, long count);
+    public static native long rbd_list_lockers(
+            long image,
+            long exclusive,
+            long tag,
+            long tagBytes,
+            long clients,
+            long clientsBytes,
+            long cookies,
+            long cookiesBytes,
+            long addresses,
+            long addressesBytes);
 
     /** Asks the cluster who has the image open for writing. {@code most} is in and out, 8 bytes. */
     public static native int rbd_watchers_list(long image, long watchers, long most);

@@ -17,6 +17,10 @@ final class RbdImage implements AutoCloseable {
     private static final int ERANGE = 34;
     /** An image with more snapshots, or more programs that have it open, is shown without the rest. */
     private static final int MOST_LISTED = 512;
+    /** Texts that describe the owners of a lock: its tag, clients, cookies, addresses. */
+    private static final int LOCKER_TEXTS = 4;
+
+    private static final int LOCKERS_BYTES = 1 << 16;
 
     private final RbdName name;
     private final Cluster cluster;
@@ -170,41 +174,69 @@ final class RbdImage implements AutoCloseable {
     }
 
     /**
-     * Refuses an image that another writes.
+     * Refuses an image that another writes. An owner of the lock that does not have the image open any more has died.
      *
      * @throws DiskException BUSY
      */
     void checkNotLocked() throws DiskException {
+        Set<String> owners = lockOwners();
+        if (!owners.isEmpty() && watchers().stream().anyMatch(owners::contains)) {
+            throw inUse();
+        }
+    }
+
+    /** The addresses of the clients that have the lock. */
+    private Set<String> lockOwners() throws DiskException {
         Set<String> owners = new HashSet<>();
-        try (Mapping memory = Mapping.anonymous(2 * Long.BYTES + (long) MOST_LISTED * LibRbd.WATCHER_BYTES)) {
-            long most = memory.address();
-            long list = most + 2 * Long.BYTES;
-            Memory.putLong(most, MOST_LISTED);
-            int result = LibRbd.rbd_lock_get_owners(handle, most + Long.BYTES, list, most);
-            if (result < 0) {
-                if (result == -Errno.ENOENT) {
-                    return;
-                }
-                throw RbdErrors.of(name, "its lock cannot be read", result);
+        try (Mapping memory = Mapping.anonymous(LOCKERS_BYTES)) {
+            long lengths = memory.address();
+            long text = lengths + LOCKER_TEXTS * Long.BYTES + Long.BYTES;
+            int each = (int) ((memory.address() + memory.size() - text) / LOCKER_TEXTS);
+            for (int i = 0; i < LOCKER_TEXTS; i++) {
+                Memory.putLong(lengths + (long) i * Long.BYTES, each);
             }
-            long count = Memory.getLong(most);
-            for (int i = 0; i < count; i++) {
-                owners.add(Native.textAt(Memory.getLong(list + (long) i * Long.BYTES)));
+            long count = LibRbd.rbd_list_lockers(
+                    handle,
+                    lengths + LOCKER_TEXTS * Long.BYTES,
+                    text,
+                    lengths,
+                    text + each,
+                    lengths + Long.BYTES,
+                    text + 2L * each,
+                    lengths + 2 * Long.BYTES,
+                    text + 3L * each,
+                    lengths + 3 * Long.BYTES);
+            if (count == -Errno.ENOENT) {
+                return owners;
             }
-            LibRbd.rbd_lock_get_owners_cleanup(list, count);
-            Memory.putLong(most, MOST_LISTED);
-            RbdErrors.check(
-                    name, "its watchers cannot be listed", LibRbd.rbd_watchers_list(handle, list, most));
-            count = Memory.getLong(most);
-            boolean alive = false;
-            for (int i = 0; i < count; i++) {
-                alive |= owners.contains(Native.textAt(Memory.getLong(list + (long) i * LibRbd.WATCHER_BYTES)));
-            }
-            LibRbd.rbd_watchers_list_cleanup(list, count);
-            if (alive) {
-                throw inUse();
+            RbdErrors.check(name, "its lock cannot be read", (int) count);
+            long at = text + 3L * each;
+            for (long i = 0; i < count; i++) {
+                String owner = Native.textAt(at);
+                owners.add(owner);
+                at += Native.text(owner).length;
             }
         }
+        return owners;
+    }
+
+    /** The addresses of the clients that have the image open for writing. */
+    private Set<String> watchers() throws DiskException {
+        Set<String> watchers = new HashSet<>();
+        try (Mapping memory = Mapping.anonymous(Long.BYTES + (long) MOST_LISTED * LibRbd.WATCHER_BYTES)) {
+            long list = memory.address() + Long.BYTES;
+            Memory.putLong(memory.address(), MOST_LISTED);
+            RbdErrors.check(
+                    name,
+                    "its watchers cannot be listed",
+                    LibRbd.rbd_watchers_list(handle, list, memory.address()));
+            long count = Memory.getLong(memory.address());
+            for (long i = 0; i < count; i++) {
+                watchers.add(Native.textAt(Memory.getLong(list + i * LibRbd.WATCHER_BYTES)));
+            }
+            LibRbd.rbd_watchers_list_cleanup(list, count);
+        }
+        return watchers;
     }
 
     private DiskException inUse() {
