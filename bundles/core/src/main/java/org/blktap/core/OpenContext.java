@@ -172,6 +172,11 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return opened.stream().anyMatch(status::sameFile);
     }
 
+    /** Whether this is the image, which others serve. */
+    boolean is(TapSpec remote) {
+        return remote.equals(spec);
+    }
+
     /** Has a creation make a file once more that is there and keeps its name. The context closes it. */
     void createAgain(Path path, PinnedFile file) {
         created.again(path, file);
@@ -358,9 +363,23 @@ final class OpenContext implements DiskContext, AutoCloseable {
     }
 
     @Override
+    public Path confineBacking(String type, Path image, String name) throws DiskException {
+        if (!TapSpec.isRemote(type)) {
+            return confine(image, name);
+        }
+        try {
+            environment.paths().checkRemote(image, new TapSpec(type, name));
+            return FileNames.path(name);
+        } catch (IllegalArgumentException e) {
+            throw new DiskException(
+                    Reason.CORRUPT, FileNames.text(image) + ": names its backing image by a bad name: " + e.getMessage());
+        }
+    }
+
+    @Override
     public VirtualDisk openBacking(String type, Path path) throws DiskException {
         if (lender != null) {
-            return borrowed(path);
+            return borrowed(type, path);
         }
         int depth = 1;
         for (OpenContext up = above; up != null; up = up.above) {
@@ -375,9 +394,12 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return below.open(type, FileNames.text(path));
     }
 
-    private VirtualDisk borrowed(Path path) throws DiskException {
+    private VirtualDisk borrowed(String type, Path path) throws DiskException {
         PinnedFile found = named.held(path);
-        if (found == null || !lender.has(found.status())) {
+        boolean same = TapSpec.isRemote(type)
+                ? lender.is(new TapSpec(type, FileNames.text(path)))
+                : found != null && lender.has(found.status());
+        if (!same) {
             throw new DiskException(
                     Reason.WRONG_TYPE,
                     FileNames.text(path) + ": is not the image that is open: it was moved or replaced");

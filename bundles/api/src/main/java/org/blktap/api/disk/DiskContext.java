@@ -60,6 +60,18 @@ public interface DiskContext {
     Path confine(Path image, String named) throws DiskException;
 
     /**
+     * Resolves the name that an image has for its backing image: that of a file as {@link #confine} does. A name of what
+     * others serve must lie under a configured image root of its type, such as {@code tap:rbd:bases}.
+     *
+     * @param type of the backing image
+     * @return for {@link #openBacking}
+     * @throws DiskException FORBIDDEN_PATH or NOT_FOUND
+     */
+    default Path confineBacking(String type, Path image, String named) throws DiskException {
+        return confine(image, named);
+    }
+
+    /**
      * Opens a backing disk, read-only, with the driver of its type; it is the caller's to close.
      *
      * @param type a {@code tap.type}, from the attach or the image's header, never guessed from its contents

@@ -48,6 +48,11 @@ public record TapSpec(String type, String path) {
      * that of a file or device of this host.
      */
     public boolean isRemote() {
+        return isRemote(type);
+    }
+
+    /** Whether others serve disks of a type. */
+    public static boolean isRemote(String type) {
         return REMOTE.contains(type);
     }
 

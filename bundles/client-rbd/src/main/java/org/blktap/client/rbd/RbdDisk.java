@@ -156,8 +156,20 @@ final class RbdDisk implements VirtualDisk {
         }
     }
 
+    /** Also on a control thread, which opens an image only to ask what it is. */
     @Override
     public void close() {
+        if (!loop.inLoop()) {
+            try {
+                loop.call(() -> {
+                    close();
+                    return null;
+                });
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+            return;
+        }
         if (lock != null) {
             lock.close();
         }
