@@ -170,6 +170,18 @@ public final class LibRbd {
             long addresses,
             long addressesBytes);
 
+    /**
+     * Takes the lock from its owner, and has the cluster shut out the owner's connection.
+     *
+     * @param owner its address; fails with EBUSY if another is the owner
+     */
+    public static native int rbd_lock_break(long image, int mode, byte[] owner);
+
+    /** Stores a value that was set on the image, as text with a NUL. {@code length} is in and out, 8 bytes. */
+    public static native int rbd_metadata_get(long image, byte[] key, long value, long length);
+
+    public static native int rbd_metadata_set(long image, byte[] key, byte[] value);
+
     /** Asks the cluster who has the image open for writing. {@code most} is in and out, 8 bytes. */
     public static native int rbd_watchers_list(long image, long watchers, long most);
 

@@ -1,5 +1,8 @@
 package org.blktap.client.rbd;
 
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -21,6 +24,8 @@ final class RbdImage implements AutoCloseable {
     private static final int LOCKER_TEXTS = 4;
 
     private static final int LOCKERS_BYTES = 1 << 16;
+    private static final int METADATA_BYTES = 1024;
+    private static final Logger LOG = System.getLogger("org.blktap.client.rbd");
 
     private final RbdName name;
     private final Cluster cluster;
@@ -166,11 +171,53 @@ final class RbdImage implements AutoCloseable {
      * @throws DiskException BUSY if another has it
      */
     void lock() throws DiskException {
+        breakLockOfDead();
         int result = LibRbd.rbd_lock_acquire(handle, LibRbd.LOCK_MODE_EXCLUSIVE);
         if (result == -Errno.EROFS || result == -Errno.EBUSY || result == -Errno.EAGAIN) {
             throw inUse();
         }
         RbdErrors.check(name, "its lock cannot be taken", result);
+        signLock();
+    }
+
+    /** Takes the lock from a process of this host that has died; what it has sent is shut out. */
+    private void breakLockOfDead() throws DiskException {
+        Set<String> owners = lockOwners();
+        if (owners.isEmpty()) {
+            return;
+        }
+        LockOwner owner = LockOwner.parse(metadata(LockOwner.KEY));
+        if (owner != null && owners.contains(owner.address()) && owner.isDead()) {
+            int result = LibRbd.rbd_lock_break(handle, LibRbd.LOCK_MODE_EXCLUSIVE, Native.text(owner.address()));
+            LOG.log(
+                    Level.INFO,
+                    name + ": the lock is that of a process of this host that has ended"
+                            + (result < 0 ? ", and cannot be broken: " + Errno.text(-result) : "; broken"));
+        }
+    }
+
+    /** Says in the image's metadata whose the lock is. Without that, the lock is as good. */
+    private void signLock() throws DiskException {
+        Set<String> owners = lockOwners();
+        if (owners.size() != 1) {
+            return;
+        }
+        try {
+            String text = LockOwner.self(owners.iterator().next()).text();
+            LibRbd.rbd_metadata_set(handle, Native.text(LockOwner.KEY), Native.text(text));
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, name + ": " + e);
+        }
+    }
+
+    /** Empty if it is not set. */
+    private String metadata(String key) {
+        try (Mapping memory = Mapping.anonymous(Long.BYTES + METADATA_BYTES)) {
+            Memory.putLong(memory.address(), METADATA_BYTES);
+            int result = LibRbd.rbd_metadata_get(
+                    handle, Native.text(key), memory.address() + Long.BYTES, memory.address());
+            return result < 0 ? "" : Native.textAt(memory.address() + Long.BYTES);
+        }
     }
 
     /**
