@@ -205,6 +205,12 @@ class RbdIT extends SharedDaemon {
             }
             daemon.blktap("move", "l", spec("raw", "moved.img"), "--wait").ok();
             awaitWrites("l", fio);
+            // one that is given up leaves no image
+            String job = started("move", "l", "tap:rbd:rbd/cancelled", "--speed", "1M");
+            awaitState(job, "RUNNING");
+            Wait.until("its target is there", () -> ceph.rbd("ls").out().contains("cancelled"));
+            daemon.blktap("job", "cancel", job).ok();
+            Wait.until("its target is gone", () -> !ceph.rbd("ls").out().contains("cancelled"));
             daemon.blktap("move", "l", "tap:rbd:rbd/moved", "--wait").ok();
             verified(fio, log);
         } finally {

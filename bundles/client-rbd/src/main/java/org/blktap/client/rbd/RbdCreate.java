@@ -1,6 +1,5 @@
 package org.blktap.client.rbd;
 
-import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
@@ -64,21 +63,6 @@ record RbdCreate(RbdName name, ClusterOptions options, long objectBytes, String 
             } finally {
                 LibRbd.rbd_image_options_destroy(newImage);
             }
-        }
-    }
-
-    /** Removes the image, after its creation has failed later. */
-    void remove(Closings closings, long seconds) {
-        try {
-            closings.await(name.whole(), seconds);
-            try (Cluster cluster = Cluster.connect(name, options)) {
-                RbdErrors.check(
-                        name,
-                        "cannot be removed after a failure",
-                        LibRbd.rbd_remove(cluster.pool(), Native.text(name.image())));
-            }
-        } catch (DiskException e) {
-            System.getLogger("org.blktap.client.rbd").log(Level.WARNING, e.getMessage());
         }
     }
 }

@@ -3,6 +3,7 @@ package org.blktap.client.rbd;
 import static org.blktap.api.memory.Alignment.SECTOR;
 
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -154,7 +155,27 @@ public final class RbdDriver implements DiskDriver {
             throw new DiskException(
                     Reason.BAD_OPTION, name + ": overlays snapshots of images of the cluster, not tap:" + backing.type());
         }
-        context.onFailedCreation(() -> creation.remove(closings, CLOSING_SECONDS));
+        context.onFailedCreation(() -> {
+            try {
+                remove(name, options);
+            } catch (DiskException e) {
+                System.getLogger("org.blktap.client.rbd")
+                        .log(Level.WARNING, e.getMessage() + "; its creation has failed, and it stays");
+            }
+        });
+    }
+
+    @Override
+    public void remove(String path, DiskContext context) throws DiskException {
+        remove(whole(path), ClusterOptions.of(context.options(), settings));
+    }
+
+    private void remove(RbdName name, ClusterOptions options) throws DiskException {
+        closings.await(name.whole(), CLOSING_SECONDS);
+        try (Cluster cluster = Cluster.connect(name, options)) {
+            int result = LibRbd.rbd_remove(cluster.pool(), Native.text(name.image()));
+            RbdErrors.check(name, "cannot be removed", result);
+        }
     }
 
     private static RbdName whole(String path) throws DiskException {

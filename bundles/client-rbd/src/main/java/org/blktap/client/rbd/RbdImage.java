@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.IntSupplier;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.CloseOnFailure;
@@ -30,6 +31,10 @@ final class RbdImage implements AutoCloseable {
     private final RbdName name;
     private final Cluster cluster;
     private final long handle;
+    /** Calls under way on helper threads. */
+    private int calls;
+
+    private boolean closed;
 
     private RbdImage(RbdName name, Cluster cluster, long handle) {
         this.name = name;
@@ -292,15 +297,55 @@ final class RbdImage implements AutoCloseable {
 
     /** Asks the cluster whether the lock is still held. Returns 1 or 0, or a negative errno. */
     int ownsLock() {
-        try (Mapping memory = Mapping.anonymous(Integer.BYTES)) {
-            int result = LibRbd.rbd_is_exclusive_lock_owner(handle, memory.address());
-            return result < 0 ? result : Memory.getInt(memory.address());
+        return call(() -> {
+            try (Mapping memory = Mapping.anonymous(Integer.BYTES)) {
+                int result = LibRbd.rbd_is_exclusive_lock_owner(handle, memory.address());
+                return result < 0 ? result : Memory.getInt(memory.address());
+            }
+        });
+    }
+
+    /**
+     * Makes a call that waits for the cluster. The image is not closed before it returns.
+     *
+     * @return what the call returns, or -ESHUTDOWN if the image has been closed
+     */
+    int call(IntSupplier call) {
+        synchronized (this) {
+            if (closed) {
+                return -Errno.ESHUTDOWN;
+            }
+            calls++;
+        }
+        try {
+            return call.getAsInt();
+        } finally {
+            synchronized (this) {
+                calls--;
+                notifyAll();
+            }
         }
     }
 
-    /** Closes it, releases its lock, and ends the connection. */
+    private synchronized void awaitCalls() {
+        closed = true;
+        boolean interrupted = false;
+        while (calls > 0) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Closes it when the calls under way have returned, releases its lock, and ends the connection. */
     @Override
     public void close() {
+        awaitCalls();
         LibRbd.rbd_close(handle);
         cluster.close();
     }

@@ -49,7 +49,8 @@ final class RbdMap {
         loop.offload(
                 () -> {
                     Runs runs = new Runs(offset, offset + length, found);
-                    int result = LibRbd.ranges(image.handle(), begin, offset + length - begin, byMap, runs);
+                    int result = image.call(
+                            () -> LibRbd.ranges(image.handle(), begin, offset + length - begin, byMap, runs));
                     runs.finish();
                     return -Math.min(0, result);
                 },
