@@ -61,7 +61,10 @@ class RbdIT extends SharedDaemon {
         String[] access = {
             "-o", "conf=" + ceph.conf, "-o", "user=vm", "-o", "keyring=" + keyring, "-o", "connect-seconds=20"
         };
-        daemon.attach(disk, "d", Stream.concat(Stream.of("--node", "nbd"), Stream.of(access)).toArray(String[]::new));
+        daemon.attach(
+                disk,
+                "d",
+                Stream.concat(Stream.of("--node", "nbd"), Stream.of(access)).toArray(String[]::new));
         io("d", "write -P 5 0 12M", "write -P 6 4097k 1k", "flush", "read -P 6 4097k 1k", "read -P 5 4098k 4k");
         Run map = Run.of("nbdinfo", "--map", daemon.nbd("d")).ok();
         assertTrue(map.out().lines().count() == 2 && map.out().contains("hole,zero"), map::toString);
@@ -99,7 +102,8 @@ class RbdIT extends SharedDaemon {
         daemon.blktap("convert", "tap:raw:" + source, "tap:rbd:rbd/copy").ok();
         ceph.rbd("export", "rbd/copy", directory.resolve("exported").toString(), "--no-progress");
         assertEquals(-1, Files.mismatch(source, directory.resolve("exported")));
-        daemon.blktap("convert", "tap:rbd:rbd/copy", spec("qcow2", "back.qcow2")).ok();
+        daemon.blktap("convert", "tap:rbd:rbd/copy", spec("qcow2", "back.qcow2"))
+                .ok();
         Qemu.equal("raw", source, "qcow2", directory.resolve("back.qcow2"));
         refused("exists already", "convert", "tap:raw:" + source, "tap:rbd:rbd/copy");
         // what fails leaves nothing
@@ -199,7 +203,9 @@ class RbdIT extends SharedDaemon {
                 daemon.blktap("resume", "l").ok();
                 awaitWrites("l", fio);
                 // the bundle is replaced
-                daemon.blktap("deploy", daemon.home.resolve("deploy/client-rbd.jar").toString())
+                daemon.blktap(
+                                "deploy",
+                                daemon.home.resolve("deploy/client-rbd.jar").toString())
                         .ok();
                 awaitWrites("l", fio);
             }

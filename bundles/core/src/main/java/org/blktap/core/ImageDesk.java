@@ -93,8 +93,8 @@ record ImageDesk(IoLoop loop, OpenEnvironment environment, List<OpenContext> con
     }
 
     /**
-     * Waits for what the closing of disks has left to helper threads, such as the release of a lock: this process may end
-     * afterwards.
+     * Waits for what the closing of disks has left to helper threads, such as the release of a lock: this process may
+     * end afterwards.
      */
     private static void awaitHelpers(IoLoop loop) throws DiskException {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(CLOSING_SECONDS);

@@ -372,7 +372,8 @@ final class OpenContext implements DiskContext, AutoCloseable {
             return FileNames.path(name);
         } catch (IllegalArgumentException e) {
             throw new DiskException(
-                    Reason.CORRUPT, FileNames.text(image) + ": names its backing image by a bad name: " + e.getMessage());
+                    Reason.CORRUPT,
+                    FileNames.text(image) + ": names its backing image by a bad name: " + e.getMessage());
         }
     }
 

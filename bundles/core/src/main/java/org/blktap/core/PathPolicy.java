@@ -71,7 +71,8 @@ final class PathPolicy {
     /** The least that would allow something and its like: the pool of an image. */
     private static String root(TapSpec named) {
         int slash = named.path().indexOf('/');
-        return REMOTE + named.type() + ":" + (slash < 0 ? named.path() : named.path().substring(0, slash));
+        return REMOTE + named.type() + ":"
+                + (slash < 0 ? named.path() : named.path().substring(0, slash));
     }
 
     /**

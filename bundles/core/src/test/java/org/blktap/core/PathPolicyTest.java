@@ -61,8 +61,8 @@ class PathPolicyTest {
             policy.checkRemote(image, new TapSpec("rbd", allowed));
         }
         for (String other : new String[] {"bases2/a", "vms/a/golden2", "vms/a", "vm/a", "/vm/a"}) {
-            DiskException e = assertThrows(
-                    DiskException.class, () -> policy.checkRemote(image, new TapSpec("rbd", other)));
+            DiskException e =
+                    assertThrows(DiskException.class, () -> policy.checkRemote(image, new TapSpec("rbd", other)));
             assertEquals(Reason.FORBIDDEN_PATH, e.reason(), other);
         }
         DiskException none = assertThrows(

@@ -16,8 +16,9 @@ import org.blktap.api.disk.TapSpec;
 /**
  * The name of a file as QEMU writes it into an image: a plain path, a path after a protocol ({@code file:/vm/a.img}),
  * or options in JSON ({@code json:{"driver":"qcow2","file":{"driver":"file","filename":"/vm/a.img"}}}). Names of
- * anything but a plain file or an image of a Ceph cluster ({@code rbd:pool/image@snapshot}) are refused, with the protocol or option in the message. The result is still a name from an
- * image, which {@link org.blktap.api.disk.DiskContext#confine} judges.
+ * anything but a plain file or an image of a Ceph cluster ({@code rbd:pool/image@snapshot}) are refused, with the
+ * protocol or option in the message. The result is still a name from an image, which
+ * {@link org.blktap.api.disk.DiskContext#confine} judges.
  *
  * @param file a path
  * @param format QEMU's name of the format that the JSON options give; the protocol of a name that is no file's; null if
@@ -69,7 +70,10 @@ public record QemuName(String file, String format) {
         return text.startsWith(JSON) ? fromOptions(named, text) : new QemuName(path(named, text), null);
     }
 
-    /** The image in {@code rbd:pool/image@snapshot[:option=value…]}. How its cluster is reached is not an image's to say. */
+    /**
+     * The image in {@code rbd:pool/image@snapshot[:option=value…]}. How its cluster is reached is not an image's to
+     * say.
+     */
     private static String clusterImage(String named, String text) throws DiskException {
         int colon = text.indexOf(':', RBD.length());
         String image = text.substring(RBD.length(), colon < 0 ? text.length() : colon);

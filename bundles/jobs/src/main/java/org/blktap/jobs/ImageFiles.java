@@ -52,8 +52,7 @@ public final class ImageFiles {
 
     /** Whether an image has a file that could be removed. */
     public static boolean isFile(TapSpec spec) {
-        return !spec.isRemote()
-                && Files.isRegularFile(FileNames.path(spec.path()), LinkOption.NOFOLLOW_LINKS);
+        return !spec.isRemote() && Files.isRegularFile(FileNames.path(spec.path()), LinkOption.NOFOLLOW_LINKS);
     }
 
     /**

@@ -48,8 +48,8 @@ final class OptionalLibrary {
     }
 
     /**
-     * Does what {@link #load} does, for a library whose initialisation needs more stack than our threads have, as Ceph's
-     * table of options does.
+     * Does what {@link #load} does, for a library whose initialisation needs more stack than our threads have, as
+     * Ceph's table of options does.
      */
     static String loadOnDeepStack(Class<?> mapping, String name) {
         FutureTask<NativeLibrary> loaded = new FutureTask<>(() -> NativeLibrary.getInstance(name));

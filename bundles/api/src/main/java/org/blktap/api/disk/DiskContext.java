@@ -60,8 +60,8 @@ public interface DiskContext {
     Path confine(Path image, String named) throws DiskException;
 
     /**
-     * Resolves the name that an image has for its backing image: that of a file as {@link #confine} does. A name of what
-     * others serve must lie under a configured image root of its type, such as {@code tap:rbd:bases}.
+     * Resolves the name that an image has for its backing image: that of a file as {@link #confine} does. A name of
+     * what others serve must lie under a configured image root of its type, such as {@code tap:rbd:bases}.
      *
      * @param type of the backing image
      * @return for {@link #openBacking}
@@ -98,8 +98,8 @@ public interface DiskContext {
     /**
      * Reports that the disk has lost its image to another host, and cannot serve it any more. The attachment is parked
      * until an operator resumes it; its VM waits. Requests that end with an error from now on are not failed: they are
-     * submitted again to the disk that is opened next. A flush of the lost disk must fail only if a write that has ended
-     * may be lost. Loop only.
+     * submitted again to the disk that is opened next. A flush of the lost disk must fail only if a write that has
+     * ended may be lost. Loop only.
      *
      * @param why one line for people
      */

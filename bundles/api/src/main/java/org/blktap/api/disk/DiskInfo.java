@@ -22,7 +22,9 @@ public final class DiskInfo {
     public static final String SNAPSHOTS = "snapshots";
     /** The key of {@link #details} that names the internal snapshot that is read in place of the current contents. */
     public static final String OPENED_SNAPSHOT = "opened snapshot";
-    /** The key of {@link #details} for what distinguishes an image of a cluster from any other that has had its name. */
+    /**
+     * The key of {@link #details} for what distinguishes an image of a cluster from any other that has had its name.
+     */
     public static final String CLUSTER_IMAGE = "cluster image";
     /**
      * Details that distinguish a disk from any other, where its format records one: VHD's unique ID, VHDX's virtual

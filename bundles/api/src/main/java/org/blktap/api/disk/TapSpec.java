@@ -44,8 +44,8 @@ public record TapSpec(String type, String path) {
     }
 
     /**
-     * Whether others serve the disk, as an NBD server or a Ceph cluster does: then the path is a name of theirs, and not
-     * that of a file or device of this host.
+     * Whether others serve the disk, as an NBD server or a Ceph cluster does: then the path is a name of theirs, and
+     * not that of a file or device of this host.
      */
     public boolean isRemote() {
         return isRemote(type);

@@ -22,7 +22,8 @@ record LockOwner(String address, String host, String process) {
 
     /** This process. */
     static LockOwner self(String address) throws IOException {
-        return new LockOwner(address, thisHost(), processOf(ProcessHandle.current().pid()));
+        return new LockOwner(
+                address, thisHost(), processOf(ProcessHandle.current().pid()));
     }
 
     /** Reads what {@link #text} has written; null for anything else. */

@@ -20,8 +20,7 @@ record RbdCreate(RbdName name, ClusterOptions options, long objectBytes, String 
 
     void create(long sizeBytes) throws DiskException {
         try (Cluster cluster = Cluster.connect(name, options)) {
-            make(newImage ->
-                    LibRbd.rbd_create4(cluster.pool(), Native.text(name.image()), sizeBytes, newImage));
+            make(newImage -> LibRbd.rbd_create4(cluster.pool(), Native.text(name.image()), sizeBytes, newImage));
         }
     }
 
@@ -29,7 +28,8 @@ record RbdCreate(RbdName name, ClusterOptions options, long objectBytes, String 
     void overlay(RbdName parent) throws DiskException {
         if (parent.snapshot() == null) {
             throw new DiskException(
-                    Reason.BAD_OPTION, name + ": overlays a snapshot, and " + parent + " names none: expected @SNAPSHOT");
+                    Reason.BAD_OPTION,
+                    name + ": overlays a snapshot, and " + parent + " names none: expected @SNAPSHOT");
         }
         try (Cluster from = Cluster.connect(parent, options);
                 Cluster cluster = Cluster.connect(name, options)) {

@@ -43,8 +43,7 @@ final class RbdDisk implements VirtualDisk {
      * @param image open, and locked if {@code locked}; the disk's from now on
      * @param closing closes it
      */
-    RbdDisk(RbdImage image, boolean locked, DiskContext context, Closing closing)
-            throws DiskException, ErrnoException {
+    RbdDisk(RbdImage image, boolean locked, DiskContext context, Closing closing) throws DiskException, ErrnoException {
         this.context = context;
         this.closing = closing;
         loop = context.loop();

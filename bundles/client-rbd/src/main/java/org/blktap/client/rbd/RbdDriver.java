@@ -153,7 +153,8 @@ public final class RbdDriver implements DiskDriver {
             creation.overlay(RbdName.parse(backing.path()));
         } else {
             throw new DiskException(
-                    Reason.BAD_OPTION, name + ": overlays snapshots of images of the cluster, not tap:" + backing.type());
+                    Reason.BAD_OPTION,
+                    name + ": overlays snapshots of images of the cluster, not tap:" + backing.type());
         }
         context.onFailedCreation(() -> {
             try {

@@ -158,8 +158,8 @@ final class RbdImage implements AutoCloseable {
             }
             RbdErrors.check(name, "its snapshots cannot be listed", count);
             for (int i = 0; i < count; i++) {
-                names.add(Native.textAt(
-                        Memory.getLong(list + (long) i * LibRbd.SNAPSHOT_BYTES + LibRbd.SNAPSHOT_NAME)));
+                names.add(
+                        Native.textAt(Memory.getLong(list + (long) i * LibRbd.SNAPSHOT_BYTES + LibRbd.SNAPSHOT_NAME)));
             }
             if (count > 0) {
                 LibRbd.rbd_snap_list_end(list);
@@ -219,8 +219,8 @@ final class RbdImage implements AutoCloseable {
     private String metadata(String key) {
         try (Mapping memory = Mapping.anonymous(Long.BYTES + METADATA_BYTES)) {
             Memory.putLong(memory.address(), METADATA_BYTES);
-            int result = LibRbd.rbd_metadata_get(
-                    handle, Native.text(key), memory.address() + Long.BYTES, memory.address());
+            int result =
+                    LibRbd.rbd_metadata_get(handle, Native.text(key), memory.address() + Long.BYTES, memory.address());
             return result < 0 ? "" : Native.textAt(memory.address() + Long.BYTES);
         }
     }
@@ -279,9 +279,7 @@ final class RbdImage implements AutoCloseable {
             long list = memory.address() + Long.BYTES;
             Memory.putLong(memory.address(), MOST_LISTED);
             RbdErrors.check(
-                    name,
-                    "its watchers cannot be listed",
-                    LibRbd.rbd_watchers_list(handle, list, memory.address()));
+                    name, "its watchers cannot be listed", LibRbd.rbd_watchers_list(handle, list, memory.address()));
             long count = Memory.getLong(memory.address());
             for (long i = 0; i < count; i++) {
                 watchers.add(Native.textAt(Memory.getLong(list + i * LibRbd.WATCHER_BYTES)));

@@ -24,7 +24,8 @@ record RbdName(String pool, String namespace, String image, String snapshot) {
         if (bad) {
             throw new DiskException(
                     Reason.BAD_OPTION,
-                    "bad name of an image '" + path + "': expected pool/image, pool/namespace/image or pool/image@snapshot");
+                    "bad name of an image '" + path
+                            + "': expected pool/image, pool/namespace/image or pool/image@snapshot");
         }
         return new RbdName(parts[0], parts.length == MOST_PARTS ? parts[1] : "", parts[parts.length - 1], snapshot);
     }

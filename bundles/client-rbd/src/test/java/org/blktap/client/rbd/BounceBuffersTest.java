@@ -10,7 +10,8 @@ class BounceBuffersTest {
     @Test
     void buffersAreLargeEnoughAndUsedAgain() {
         try (BounceBuffers buffers = new BounceBuffers()) {
-            for (long bytes : new long[] {1, 512, 4096, 4097, 65536, 1 << 20, (4 << 20) - 512, 4 << 20, (4 << 20) + 512}) {
+            for (long bytes :
+                    new long[] {1, 512, 4096, 4097, 65536, 1 << 20, (4 << 20) - 512, 4 << 20, (4 << 20) + 512}) {
                 NativeBuffer first = buffers.take(bytes);
                 assertTrue(first.size() >= bytes, () -> first.size() + " of " + bytes);
                 buffers.giveBack(first);

@@ -19,7 +19,9 @@ class LockOwnerTest {
         Process ended = new ProcessBuilder("true").start();
         ended.waitFor();
         assertTrue(new LockOwner(ADDRESS, self.host(), ended.pid() + "/77").isDead());
-        assertTrue(new LockOwner(ADDRESS, self.host(), ProcessHandle.current().pid() + "/1").isDead(), "a number used again");
+        assertTrue(
+                new LockOwner(ADDRESS, self.host(), ProcessHandle.current().pid() + "/1").isDead(),
+                "a number used again");
         assertFalse(new LockOwner(ADDRESS, "another/" + self.host(), ended.pid() + "/77").isDead());
     }
 

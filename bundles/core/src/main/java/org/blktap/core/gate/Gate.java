@@ -272,8 +272,8 @@ public final class Gate implements DiskPort, Request.Completion {
     }
 
     /**
-     * Closes the gate, since another host has taken the disk's image. Requests that the disk ends with an error wait for
-     * the next disk.
+     * Closes the gate, since another host has taken the disk's image. Requests that the disk ends with an error wait
+     * for the next disk.
      *
      * @return false if it has lost it already, or has no disk
      */

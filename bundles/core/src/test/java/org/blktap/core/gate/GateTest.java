@@ -155,7 +155,10 @@ class GateTest {
         assertTrue(disk.seen.isEmpty());
     }
 
-    /** Requests of a disk whose image was taken are done by the next disk; what is wrong with a request is said all the same. */
+    /**
+     * Requests of a disk whose image was taken are done by the next disk; what is wrong with a request is said all the
+     * same.
+     */
     @Test
     void aLostDiskFailsNothing() {
         Request first = request(Operation.WRITE, 0, 512, 0);

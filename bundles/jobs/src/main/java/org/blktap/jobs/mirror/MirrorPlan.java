@@ -270,8 +270,7 @@ final class MirrorPlan {
                 if (created) {
                     images.remove(target, job.valuesOf(MirrorFilter.TARGET_OPTION));
                 }
-            } else if (created
-                    || ImageFiles.madeSince(target, job.status().createdMillis())) {
+            } else if (created || ImageFiles.madeSince(target, job.status().createdMillis())) {
                 ImageFiles.remove(target);
             }
         }
