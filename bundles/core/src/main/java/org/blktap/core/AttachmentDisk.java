@@ -6,7 +6,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeoutException;
@@ -34,9 +33,6 @@ final class AttachmentDisk {
     private static final DiskInfo NOT_KNOWN_YET = DiskInfo.ofSize(0);
 
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    /** Interval of the check whether helper threads are idle. */
-    private static final long IDLE_MILLISECONDS = 2;
-
     private static final Duration CLOSING = Duration.ofSeconds(5);
 
     private final String id;
@@ -399,7 +395,7 @@ final class AttachmentDisk {
             awaitClosing();
         }
         if (calls.ask(() -> gate.held().anyAtDisk())) {
-            calls.await(idle(), "helper threads of a disk that threw");
+            calls.await(calls.helpersIdle(), "helper threads of a disk that threw");
             calls.run(() -> gate.held().diskClosed());
         }
     }
@@ -408,26 +404,11 @@ final class AttachmentDisk {
      * Waits a while for what the closing of a disk has left to helper threads, such as the release of its lock, so that
      * others find it free when a command ends.
      */
-    private void awaitClosing() throws DiskException {
+    private void awaitClosing() {
         try {
-            calls.await(idle(), "the closing of the disk", CLOSING);
-        } catch (TimeoutException e) {
+            calls.await(calls.helpersIdle(), "the closing of the disk", CLOSING);
+        } catch (TimeoutException | DiskException e) {
             LOG.log(Level.WARNING, id + ": the storage has not confirmed that the disk is closed");
-        }
-    }
-
-    /** Ends when no call of the loop is at a helper thread. */
-    private CompletableFuture<Void> idle() throws DiskException {
-        CompletableFuture<Void> idle = new CompletableFuture<>();
-        calls.run(() -> look(idle));
-        return idle;
-    }
-
-    private void look(CompletableFuture<Void> idle) {
-        if (loop.offloaded() == 0) {
-            idle.complete(null);
-        } else {
-            loop.schedule(() -> look(idle), IDLE_MILLISECONDS);
         }
     }
 

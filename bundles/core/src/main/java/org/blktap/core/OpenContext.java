@@ -364,17 +364,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
 
     @Override
     public Path confineBacking(String type, Path image, String name) throws DiskException {
-        if (!TapSpec.isRemote(type)) {
-            return confine(image, name);
-        }
-        try {
-            environment.paths().checkRemote(image, new TapSpec(type, name));
-            return FileNames.path(name);
-        } catch (IllegalArgumentException e) {
-            throw new DiskException(
-                    Reason.CORRUPT,
-                    FileNames.text(image) + ": names its backing image by a bad name: " + e.getMessage());
-        }
+        return TapSpec.isRemote(type) ? named.confineRemote(image, type, name) : confine(image, name);
     }
 
     @Override

@@ -53,7 +53,7 @@ final class FuaWrites implements Request.Completion {
         while (each != null) {
             GateRequest next = each.next();
             each.next(null);
-            gate.flushed(each, error);
+            gate.settled(each, error);
             each = next;
         }
         start();

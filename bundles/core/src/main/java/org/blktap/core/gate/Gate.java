@@ -223,9 +223,7 @@ public final class Gate implements DiskPort, Request.Completion {
         if (!ended.leaveDisk()) {
             return;
         }
-        if (lost && ended.error() != 0) {
-            hold(ended);
-        } else if (ended.error() == 0 && ended.data().faulted()) {
+        if (ended.error() == 0 && ended.data().faulted()) {
             // the VM's memory was gone when it had to be copied
             finished(ended, Errno.EFAULT);
         } else if (ended.error() == 0 && ended.has(Request.FUA) && FuaWrites.applies(ended)) {
@@ -235,12 +233,12 @@ public final class Gate implements DiskPort, Request.Completion {
                 finished(ended, pay());
             }
         } else {
-            finished(ended, ended.error());
+            settled(ended, ended.error());
         }
     }
 
-    /** Ends a write whose flush has ended. */
-    void flushed(GateRequest request, int errno) {
+    /** Ends a request that the disk has ended; if that has lost its image, a failure waits for the next disk. */
+    void settled(GateRequest request, int errno) {
         if (lost && errno != 0) {
             hold(request);
         } else {
