@@ -75,7 +75,7 @@ class RbdIT extends SharedDaemon {
                 "100663296\n",
                 Run.of("nbdinfo", "--size", resized("d", "96M")).ok().out());
         daemon.attach("tap:rbd:rbd/disk@before", "s", "--read-only", "--node", "nbd");
-        io("s", "read -P 5 4M 1024k", "read -P 6 4097k 1k");
+        io("s", "read -P 5 5M 1M", "read -P 6 4097k 1k");
         refused("is read-only", "attach", "tap:rbd:rbd/disk@before", "--id", "x");
         refused("no such image", "attach", "tap:rbd:rbd/none", "--id", "x");
         refused("expected pool/image", "attach", "tap:rbd:none", "--id", "x");
@@ -135,6 +135,7 @@ class RbdIT extends SharedDaemon {
         assertEquals(base, daemon.attachment("b").get("spec").getAsString());
         io("b", "read -P 9 0 64k", "read -P 7 64k 64k");
         // another pool is not the image's to name
+        daemon.detach("theirs");
         daemon.configure("{ \"org.blktap.client-rbd\": { \"conf\": \"" + ceph.conf + "\" } }");
         daemon.blktap("config", "--reload").ok();
         refused("outside any image root", "attach", spec("qcow2", "theirs.qcow2"), "--id", "x");
@@ -179,7 +180,7 @@ class RbdIT extends SharedDaemon {
         daemon.attach(create("taken", "32M"), "t", "--node", "nbd");
         ceph.takeLock("rbd/taken");
         Wait.until("it is parked", () -> daemon.state("t").equals("parked"));
-        assertTrue(reason("t").contains("IMAGE_TAKEN"), reason("t"));
+        assertTrue(reason("t").contains("image_taken"), reason("t"));
         daemon.blktap("resume", "t").ok();
         io("t", "write -P 2 0 4k", "read -P 2 0 4k");
     }

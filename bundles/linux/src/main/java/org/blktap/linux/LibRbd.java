@@ -154,9 +154,21 @@ public final class LibRbd {
     public static native int rbd_is_exclusive_lock_owner(long image, long owner);
 
     /**
-     * Asks the cluster for the owners of the lock, also of one that {@link #rbd_lock_acquire} takes. The last eight
-     * arguments are buffers of texts that end with a NUL each, and addresses of their lengths, in and out. Returns how
-     * many owners there are; fails with ERANGE if a buffer is too small.
+     * Asks the cluster for the owner of the lock of an image that is open for writing; fails with ENOENT if there is
+     * none.
+     *
+     * @param mode 4 bytes
+     * @param owners an array of addresses of text, each the address of a client
+     * @param most in and out, 8 bytes
+     */
+    public static native int rbd_lock_get_owners(long image, long mode, long owners, long most);
+
+    public static native void rbd_lock_get_owners_cleanup(long owners, long count);
+
+    /**
+     * Returns the owners of the lock as they were when the image was opened, also of one that {@link #rbd_lock_acquire}
+     * takes. The last eight arguments are buffers of texts that end with a NUL each, and addresses of their lengths, in
+     * and out. Returns how many owners there are; fails with ERANGE if a buffer is too small.
      */
     public static native long rbd_list_lockers(
             long image,

@@ -202,13 +202,16 @@ final class RbdImage implements AutoCloseable {
     }
 
     /** Says in the image's metadata whose the lock is. Without that, the lock is as good. */
-    private void signLock() throws DiskException {
-        Set<String> owners = lockOwners();
-        if (owners.size() != 1) {
-            return;
-        }
-        try {
-            String text = LockOwner.self(owners.iterator().next()).text();
+    private void signLock() {
+        try (Mapping memory = Mapping.anonymous(3 * Long.BYTES)) {
+            long owners = memory.address() + 2 * Long.BYTES;
+            Memory.putLong(memory.address(), 1);
+            int found = LibRbd.rbd_lock_get_owners(handle, memory.address() + Long.BYTES, owners, memory.address());
+            if (found < 0) {
+                return;
+            }
+            String text = LockOwner.self(Native.textAt(Memory.getLong(owners))).text();
+            LibRbd.rbd_lock_get_owners_cleanup(owners, 1);
             LibRbd.rbd_metadata_set(handle, Native.text(LockOwner.KEY), Native.text(text));
         } catch (IOException e) {
             LOG.log(Level.DEBUG, name + ": " + e);
