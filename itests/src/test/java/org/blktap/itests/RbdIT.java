@@ -75,7 +75,10 @@ class RbdIT extends SharedDaemon {
                 "100663296\n",
                 Run.of("nbdinfo", "--size", resized("d", "96M")).ok().out());
         daemon.attach("tap:rbd:rbd/disk@before", "s", "--read-only", "--node", "nbd");
-        io("s", "read -P 5 5M 1M", "read -P 6 4097k 1k");
+        Run snapshot = Run.of(
+                        "qemu-io", "-r", "-f", "raw", "-c", "read -P 5 5M 1M", "-c", "read -P 6 4097k 1k", daemon.nbd("s"))
+                .ok();
+        assertFalse(snapshot.out().contains("verification failed"), snapshot::toString);
         refused("is read-only", "attach", "tap:rbd:rbd/disk@before", "--id", "x");
         refused("no such image", "attach", "tap:rbd:rbd/none", "--id", "x");
         refused("expected pool/image", "attach", "tap:rbd:none", "--id", "x");
