@@ -86,7 +86,7 @@ final class Attachment {
             nodes = new AttachmentNodes(request.nodes(), restored, calls, gate, services);
             opened.keep();
         }
-        disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
+        disk = new AttachmentDisk(id, loop, calls, gate, nodes, services, this::lost);
         opening = new AttachmentOpening(this, lockWait, record, services, loop, operations, commands, disk, nodes);
         AutoResume autoResume = new AutoResume(this, operations, disk, loop, threads);
         faults = new FaultParking(this, policy, record, calls, operations, commands, gate, disk, autoResume);
@@ -348,6 +348,31 @@ final class Attachment {
                 }
                 LOG.log(Level.ERROR, id + ": parked: " + why);
             }
+            return null;
+        });
+    }
+
+    /**
+     * Another host has taken the image: parks it until an operator resumes it, also after a restart. What the VM would
+     * find then is the operator's to judge. Loop only.
+     */
+    private void lost(String why) {
+        if (!gate.lose()) {
+            return;
+        }
+        operations.submit("being parked, since its image was taken", () -> {
+            if (!calls.ask(gate::hasLost)) {
+                return null;
+            }
+            StateReason reason = new StateReason(
+                    Kind.IMAGE_TAKEN, why + "; make sure that it does not write there any more, and resume");
+            try {
+                record.park(true);
+            } catch (DiskException e) {
+                LOG.log(Level.ERROR, id + ": a restart would open the image that was taken: " + e.getMessage());
+            }
+            park(reason, null);
+            LOG.log(Level.ERROR, id + ": parked: " + reason);
             return null;
         });
     }

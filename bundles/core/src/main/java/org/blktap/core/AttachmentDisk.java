@@ -3,12 +3,14 @@ package org.blktap.core;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskDriver;
@@ -32,8 +34,7 @@ final class AttachmentDisk {
     private static final DiskInfo NOT_KNOWN_YET = DiskInfo.ofSize(0);
 
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    /** Interval of the check whether helper threads are idle. */
-    private static final long IDLE_MILLISECONDS = 20;
+    private static final Duration CLOSING = Duration.ofSeconds(5);
 
     private final String id;
     private final IoLoop loop;
@@ -41,6 +42,7 @@ final class AttachmentDisk {
     private final Gate gate;
     private final AttachmentNodes nodes;
     private final Services services;
+    private final Consumer<String> lost;
     private final Set<Registry.Entry<DiskDriver>> usedDrivers = ConcurrentHashMap.newKeySet();
     /** The image that is open; null once it is closed. */
     private volatile OpenImage image;
@@ -57,7 +59,16 @@ final class AttachmentDisk {
     private volatile DiskInfo info = NOT_KNOWN_YET;
     private volatile String engineName = "";
 
-    AttachmentDisk(String id, IoLoop loop, LoopCalls calls, Gate gate, AttachmentNodes nodes, Services services) {
+    /** @param lost is told, on the loop, why the image is lost */
+    AttachmentDisk(
+            String id,
+            IoLoop loop,
+            LoopCalls calls,
+            Gate gate,
+            AttachmentNodes nodes,
+            Services services,
+            Consumer<String> lost) {
+        this.lost = lost;
         this.id = id;
         this.loop = loop;
         this.calls = calls;
@@ -240,7 +251,8 @@ final class AttachmentDisk {
                 services.configuration().paths(),
                 usedDrivers,
                 keptNow,
-                own);
+                own,
+                lost);
     }
 
     private void install(OpenImage fresh, FilterStack stack, List<AutoCloseable> keptNow) throws DiskException {
@@ -359,6 +371,7 @@ final class AttachmentDisk {
      * closed, and nothing is in flight.
      */
     void close() throws DiskException {
+        boolean was = open;
         if (open) {
             calls.ask(gate::remove);
             open = false;
@@ -384,24 +397,24 @@ final class AttachmentDisk {
                 }
             });
         }
+        if (was) {
+            awaitClosing();
+        }
         if (calls.ask(() -> gate.held().anyAtDisk())) {
-            calls.await(idle(), "helper threads of a disk that threw");
+            calls.await(calls.helpersIdle(), "helper threads of a disk that threw");
             calls.run(() -> gate.held().diskClosed());
         }
     }
 
-    /** Ends when no call of the loop is at a helper thread. */
-    private CompletableFuture<Void> idle() throws DiskException {
-        CompletableFuture<Void> idle = new CompletableFuture<>();
-        calls.run(() -> look(idle));
-        return idle;
-    }
-
-    private void look(CompletableFuture<Void> idle) {
-        if (loop.offloaded() == 0) {
-            idle.complete(null);
-        } else {
-            loop.schedule(() -> look(idle), IDLE_MILLISECONDS);
+    /**
+     * Waits a while for what the closing of a disk has left to helper threads, such as the release of its lock, so that
+     * others find it free when a command ends.
+     */
+    private void awaitClosing() {
+        try {
+            calls.await(calls.helpersIdle(), "the closing of the disk", CLOSING);
+        } catch (TimeoutException | DiskException e) {
+            LOG.log(Level.WARNING, id + ": the storage has not confirmed that the disk is closed");
         }
     }
 

@@ -95,6 +95,7 @@ final class AttachmentOpening {
             return why != Kind.OPERATOR
                     && why != Kind.FAILED
                     && !FaultParking.isFault(parked.why())
+                    && why != Kind.IMAGE_TAKEN
                     && (what == null || services.present(what));
         }
         return now instanceof Life.Opening;

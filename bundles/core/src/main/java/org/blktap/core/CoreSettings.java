@@ -17,7 +17,7 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
     @AttributeDefinition(
             description =
-                    "Directories to which paths inside images may lead, besides the image's own directory. The environment variable BLKTAP_IMAGE_ROOTS overrides this.")
+                    "Directories to which paths inside images may lead, besides the image's own directory, and pools of clusters, as tap:rbd:POOL. The environment variable BLKTAP_IMAGE_ROOTS overrides this.")
     String[] image_roots() default {};
 
     @AttributeDefinition(

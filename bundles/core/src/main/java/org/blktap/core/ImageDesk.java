@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -21,6 +22,9 @@ import org.blktap.api.memory.NativeMemory;
  * control thread.
  */
 record ImageDesk(IoLoop loop, OpenEnvironment environment, List<OpenContext> contexts) {
+    private static final long CLOSING_SECONDS = 10;
+    private static final long LOOK_MILLISECONDS = 2;
+
     /** A piece of work. */
     interface Work<T> {
         T run(ImageDesk desk) throws DiskException;
@@ -57,7 +61,8 @@ record ImageDesk(IoLoop loop, OpenEnvironment environment, List<OpenContext> con
                                 paths,
                                 new HashSet<>(),
                                 kept,
-                                new CopyOnWriteArrayList<>()),
+                                new CopyOnWriteArrayList<>(),
+                                OpenEnvironment.REQUESTS_FAIL),
                         contexts));
             } finally {
                 contexts.forEach(OpenContext::close);
@@ -68,6 +73,7 @@ record ImageDesk(IoLoop loop, OpenEnvironment environment, List<OpenContext> con
                 for (AutoCloseable resource : kept) {
                     close(resource);
                 }
+                awaitHelpers(loop);
             }
         }
     }
@@ -84,6 +90,21 @@ record ImageDesk(IoLoop loop, OpenEnvironment environment, List<OpenContext> con
             disk.close();
             return null;
         });
+    }
+
+    /**
+     * Waits for what the closing of disks has left to helper threads, such as the release of a lock: this process may
+     * end afterwards.
+     */
+    private static void awaitHelpers(IoLoop loop) throws DiskException {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(CLOSING_SECONDS);
+        try {
+            while (call(loop, loop::offloaded) > 0 && System.nanoTime() < end) {
+                Thread.sleep(LOOK_MILLISECONDS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private static void close(AutoCloseable resource) throws DiskException {

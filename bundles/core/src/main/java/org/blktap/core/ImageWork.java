@@ -146,6 +146,15 @@ public final class ImageWork implements Images {
         });
     }
 
+    @Override
+    public void remove(TapSpec spec, Map<String, String> given) throws DiskException {
+        DiskDriver driver = driver(spec);
+        with(installed.engineFor(spec.type()), desk -> {
+            driver.remove(spec.path(), desk.context(false, OpenImage.options(given)));
+            return null;
+        });
+    }
+
     void rebase(Rebase change) throws DiskException {
         with(installed.engineFor(change.overlay().type()), desk -> {
             change.run(desk.environment());

@@ -26,6 +26,8 @@ record LoopCalls(String id, IoLoop loop, IntSupplier inFlight) {
     private static final long FIRST_LINE_SECONDS = 10;
 
     private static final long MORE_LINES_SECONDS = 60;
+    /** Interval of the check whether helper threads are idle. */
+    private static final long IDLE_MILLISECONDS = 2;
 
     interface Action {
         void run() throws DiskException;
@@ -97,6 +99,21 @@ record LoopCalls(String id, IoLoop loop, IntSupplier inFlight) {
                 throw known;
             }
             throw new DiskException(Reason.IO, id + ": " + e.getCause(), e);
+        }
+    }
+
+    /** Ends when no call of the loop is at a helper thread. */
+    CompletableFuture<Void> helpersIdle() throws DiskException {
+        CompletableFuture<Void> idle = new CompletableFuture<>();
+        run(() -> look(idle));
+        return idle;
+    }
+
+    private void look(CompletableFuture<Void> idle) {
+        if (loop.offloaded() == 0) {
+            idle.complete(null);
+        } else {
+            loop.schedule(() -> look(idle), IDLE_MILLISECONDS);
         }
     }
 

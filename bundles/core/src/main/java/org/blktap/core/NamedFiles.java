@@ -7,6 +7,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.core.PathPolicy.Confined;
 import org.blktap.linux.PinnedFile;
 
@@ -45,6 +46,18 @@ final class NamedFiles implements AutoCloseable {
         Confined before = confined.put(found.path(), found);
         close(before);
         return found.path();
+    }
+
+    /** Judges the name of a backing image that others serve. */
+    Path confineRemote(Path from, String type, String named) throws DiskException {
+        try {
+            policy.checkRemote(from, new TapSpec(type, named));
+            return FileNames.path(named);
+        } catch (IllegalArgumentException e) {
+            throw new DiskException(
+                    Reason.CORRUPT,
+                    FileNames.text(from) + ": names its backing image by a bad name: " + e.getMessage());
+        }
     }
 
     private boolean writable() throws DiskException {

@@ -44,6 +44,9 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final List<Open> engineFiles = new CopyOnWriteArrayList<>();
 
     private final NewFiles created = new NewFiles();
+    /** What removes that which was made and is no file. */
+    private final List<Runnable> undoing = new ArrayList<>();
+
     private final NamedFiles named;
     /** The path of the first opened file. */
     private Path first;
@@ -177,6 +180,11 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return opened.stream().anyMatch(each -> each.status().sameFile(status));
     }
 
+    /** Whether this is the image, which others serve. */
+    boolean is(TapSpec remote) {
+        return remote.equals(spec);
+    }
+
     /** Has a creation make a file once more that is there and keeps its name. The context closes it. */
     void createAgain(Path path, PinnedFile file) {
         created.again(path, file);
@@ -208,6 +216,8 @@ final class OpenContext implements DiskContext, AutoCloseable {
     void undo() {
         files.forEach(IoFile::close);
         created.undo();
+        undoing.forEach(Runnable::run);
+        undoing.clear();
     }
 
     @Override
@@ -361,9 +371,14 @@ final class OpenContext implements DiskContext, AutoCloseable {
     }
 
     @Override
+    public Path confineBacking(String type, Path image, String name) throws DiskException {
+        return TapSpec.isRemote(type) ? named.confineRemote(image, type, name) : confine(image, name);
+    }
+
+    @Override
     public VirtualDisk openBacking(String type, Path path) throws DiskException {
         if (lender != null) {
-            return borrowed(path);
+            return borrowed(type, path);
         }
         int depth = 1;
         for (OpenContext up = above; up != null; up = up.above) {
@@ -378,9 +393,12 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return below.open(type, FileNames.text(path));
     }
 
-    private VirtualDisk borrowed(Path path) throws DiskException {
+    private VirtualDisk borrowed(String type, Path path) throws DiskException {
         PinnedFile found = named.held(path);
-        if (found == null || !lender.has(found.status())) {
+        boolean same = TapSpec.isRemote(type)
+                ? lender.is(new TapSpec(type, FileNames.text(path)))
+                : found != null && lender.has(found.status());
+        if (!same) {
             throw new DiskException(
                     Reason.WRONG_TYPE,
                     FileNames.text(path) + ": is not the image that is open: it was moved or replaced");
@@ -391,6 +409,16 @@ final class OpenContext implements DiskContext, AutoCloseable {
     @Override
     public String backingType(String otherwise) {
         return backingTypes.isEmpty() ? otherwise : backingTypes.get(0);
+    }
+
+    @Override
+    public void onFailedCreation(Runnable undo) {
+        undoing.add(undo);
+    }
+
+    @Override
+    public void lost(String why) {
+        environment.lost().accept(why);
     }
 
     @Override

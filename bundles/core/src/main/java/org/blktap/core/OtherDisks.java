@@ -39,7 +39,7 @@ final class OtherDisks {
             throw new DiskException(Reason.UNSUPPORTED, "filter " + filter + ": " + spec + " is no disk");
         }
         Options options = OpenImage.options(given);
-        OpenContext context = new OpenContext(means.environment(), readOnly, options);
+        OpenContext context = new OpenContext(means.environment().ofOtherDisk(), readOnly, options);
         means.environment().own().add(context);
         VirtualDisk disk = null;
         boolean done = false;

@@ -169,7 +169,9 @@ final class OverlayChange {
                     // the journal stands in for the records
                 });
         OpenContext below = disk.image().context().below();
-        if (below == null || oldFile == null || !below.has(oldFile)) {
+        boolean same = below != null
+                && (before.spec().isRemote() ? below.is(before.spec()) : oldFile != null && below.has(oldFile));
+        if (!same) {
             throw new DiskException(
                     Reason.WRONG_TYPE,
                     overlay.image() + ": is not an overlay of the image that was open, " + before.spec()

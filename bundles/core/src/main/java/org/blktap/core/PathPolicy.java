@@ -7,6 +7,7 @@ import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.linux.PinnedFile;
 
 /**
@@ -18,21 +19,60 @@ final class PathPolicy {
     /** Attempts to follow a path; each fails only if the path changes at that moment. */
     private static final int TRIES = 16;
 
-    private final List<Path> roots;
+    /** What roots begin with that are no directories. */
+    private static final String REMOTE = "tap:";
 
-    private PathPolicy(List<Path> roots) {
+    private final List<Path> roots;
+    /** As {@code tap:rbd:bases}. */
+    private final List<String> remoteRoots;
+
+    private PathPolicy(List<Path> roots, List<String> remoteRoots) {
         this.roots = List.copyOf(roots);
+        this.remoteRoots = List.copyOf(remoteRoots);
     }
 
     /** Makes a policy with these roots; leaves blank ones out. */
     static PathPolicy of(List<String> names) {
         List<Path> roots = new ArrayList<>();
-        for (String root : names) {
-            if (!root.isBlank()) {
-                roots.add(FileNames.path(root.strip()));
+        List<String> remoteRoots = new ArrayList<>();
+        for (String name : names) {
+            String root = name.strip();
+            if (root.startsWith(REMOTE)) {
+                remoteRoots.add(root.replaceFirst("/+$", ""));
+            } else if (!root.isEmpty()) {
+                roots.add(FileNames.path(root));
             }
         }
-        return new PathPolicy(roots);
+        return new PathPolicy(roots, remoteRoots);
+    }
+
+    /**
+     * Refuses what an image names and others serve, unless it is a root, or below one.
+     *
+     * @param image for messages
+     * @throws DiskException FORBIDDEN_PATH
+     */
+    void checkRemote(Path image, TapSpec named) throws DiskException {
+        String text = named.toString();
+        for (String root : remoteRoots) {
+            String rest = text.startsWith(root) ? text.substring(root.length()) : null;
+            // names of a cluster have no ..
+            if (rest != null && (rest.isEmpty() || rest.charAt(0) == '/' || rest.charAt(0) == '@')) {
+                return;
+            }
+        }
+        throw new DiskException(
+                Reason.FORBIDDEN_PATH,
+                FileNames.text(image) + ": names " + text + ", outside "
+                        + (remoteRoots.isEmpty() ? "any image root" : "the image roots " + remoteRoots)
+                        + "; image.roots in etc/blktap.json may allow it, as " + root(named));
+    }
+
+    /** The least that would allow something and its like: the pool of an image. */
+    private static String root(TapSpec named) {
+        int slash = named.path().indexOf('/');
+        return REMOTE + named.type() + ":"
+                + (slash < 0 ? named.path() : named.path().substring(0, slash));
     }
 
     /**

@@ -115,7 +115,8 @@ class OpenContextTest {
                         PathPolicy.of(List.of()),
                         new HashSet<>(),
                         kept,
-                        new CopyOnWriteArrayList<>()),
+                        new CopyOnWriteArrayList<>(),
+                        OpenEnvironment.REQUESTS_FAIL),
                 readOnly,
                 new Options(options));
     }

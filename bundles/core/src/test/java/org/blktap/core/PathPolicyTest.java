@@ -13,6 +13,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.core.PathPolicy.Confined;
 import org.blktap.linux.PinnedFile;
 import org.junit.jupiter.api.BeforeEach;
@@ -51,6 +52,23 @@ class PathPolicyTest {
     private void refused(Reason reason, PathPolicy policy, String named) {
         DiskException e = assertThrows(DiskException.class, () -> found(policy, named));
         assertEquals(reason, e.reason(), e.getMessage());
+    }
+
+    @Test
+    void whatOthersServeLiesUnderARootOfItsType() throws Exception {
+        PathPolicy policy = PathPolicy.of(List.of("/vm", "tap:rbd:bases/", "tap:rbd:vms/a/golden"));
+        for (String allowed : new String[] {"bases/a", "bases/ns/a@s", "vms/a/golden", "vms/a/golden@s"}) {
+            policy.checkRemote(image, new TapSpec("rbd", allowed));
+        }
+        for (String other : new String[] {"bases2/a", "vms/a/golden2", "vms/a", "vm/a", "/vm/a"}) {
+            DiskException e =
+                    assertThrows(DiskException.class, () -> policy.checkRemote(image, new TapSpec("rbd", other)));
+            assertEquals(Reason.FORBIDDEN_PATH, e.reason(), other);
+        }
+        DiskException none = assertThrows(
+                DiskException.class,
+                () -> PathPolicy.of(List.of("/")).checkRemote(image, new TapSpec("rbd", "bases/a@s")));
+        assertTrue(none.getMessage().endsWith("may allow it, as tap:rbd:bases"), none.getMessage());
     }
 
     @Test

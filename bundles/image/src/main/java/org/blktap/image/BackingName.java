@@ -40,6 +40,11 @@ public final class BackingName {
         return beside == null ? backing : beside;
     }
 
+    /** Returns the name that an image gets for its backing image: of a file as {@link #of(Path, String)} says. */
+    public static String of(Path image, TapSpec backing) {
+        return backing.isRemote() ? backing.path() : of(image, backing.path());
+    }
+
     private static String below(Path directory, Path path) {
         // a path with .. leads elsewhere where a directory is a link
         return path.startsWith(directory) && !path.equals(directory) && path.equals(path.normalize())

@@ -11,18 +11,22 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.TapSpec;
 
 /**
  * The name of a file as QEMU writes it into an image: a plain path, a path after a protocol ({@code file:/vm/a.img}),
  * or options in JSON ({@code json:{"driver":"qcow2","file":{"driver":"file","filename":"/vm/a.img"}}}). Names of
- * anything but a plain file are refused, with the protocol or option in the message. The result is still a name from an
- * image, which {@link org.blktap.api.disk.DiskContext#confine} judges.
+ * anything but a plain file or an image of a Ceph cluster ({@code rbd:pool/image@snapshot}) are refused, with the
+ * protocol or option in the message. The result is still a name from an image, which
+ * {@link org.blktap.api.disk.DiskContext#confine} judges.
  *
  * @param file a path
- * @param format QEMU's name of the format that the JSON options give; null if they give none
+ * @param format QEMU's name of the format that the JSON options give; the protocol of a name that is no file's; null if
+ *     there is none
  */
 public record QemuName(String file, String format) {
     private static final String JSON = "json:";
+    private static final String RBD = "rbd:";
     /** Protocols, and drivers of JSON options, that are files and block devices of this machine. */
     private static final Set<String> FILE_DRIVERS = Set.of("file", "host_device");
     /** Our types of disk by the names that QEMU gives formats. */
@@ -60,7 +64,33 @@ public record QemuName(String file, String format) {
      */
     public static QemuName parse(Object image, String what, String text) throws DiskException {
         String named = image + ": " + what + " " + text;
+        if (text.startsWith(RBD)) {
+            return new QemuName(clusterImage(named, text), "rbd");
+        }
         return text.startsWith(JSON) ? fromOptions(named, text) : new QemuName(path(named, text), null);
+    }
+
+    /**
+     * The image in {@code rbd:pool/image@snapshot[:option=value…]}. How its cluster is reached is not an image's to
+     * say.
+     */
+    private static String clusterImage(String named, String text) throws DiskException {
+        int colon = text.indexOf(':', RBD.length());
+        String image = text.substring(RBD.length(), colon < 0 ? text.length() : colon);
+        if (image.isEmpty() || image.indexOf('\\') >= 0) {
+            throw unsupported(named, "names no image of a cluster: expected rbd:POOL/IMAGE[@SNAPSHOT]");
+        }
+        return image;
+    }
+
+    /** Whether the name is that of something that others serve, with its type. */
+    public boolean isRemote() {
+        return format != null && TapSpec.isRemote(format);
+    }
+
+    /** Encodes the name of a backing image of any type for an image. */
+    public static String encode(String type, String name) {
+        return TapSpec.isRemote(type) ? type + ":" + name : encode(name);
     }
 
     /** Encodes a path for an image: one that QEMU would take for a protocol gets {@code ./} before it. */
@@ -79,7 +109,7 @@ public record QemuName(String file, String format) {
     /** QEMU's name of the format of one of our types. */
     public static String formatOf(String type) {
         return switch (type) {
-            case "aio", "sync", "ram" -> "raw";
+            case "aio", "sync", "ram", "rbd" -> "raw";
             case "vhd" -> "vpc";
             default -> type;
         };

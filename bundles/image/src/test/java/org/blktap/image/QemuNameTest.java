@@ -34,6 +34,9 @@ class QemuNameTest {
                 "json:{\"file.filename\":\"file:/vm/b\"} | /vm/b |",
                 "json:{\"driver\":\"qcow2\",\"filename\":\"/vm/b\"} | /vm/b | qcow2",
                 "json:{\"driver\":\"raw\",\"read-only\":true,\"node-name\":\"n\",\"file\":{\"driver\":\"file\",\"filename\":\"b\\u0041\\n\",\"cache\":{\"direct\":true}}} | bA\\n | raw",
+                "rbd:bases/a@s | bases/a@s | rbd",
+                "rbd:bases/ns/a:conf=/etc/x.conf:id=admin | bases/ns/a | rbd",
+                "./rbd:a | ./rbd:a |",
                 "json: {\"driver\":\"raw\",\"file\":{\"driver\":\"host_device\",\"filename\":\"/dev/x\"}}  | /dev/x | raw",
             })
     void namesOfPlainFiles(String text, String file, String format) throws Exception {
@@ -52,6 +55,9 @@ class QemuNameTest {
                 "fat:/etc | protocol fat",
                 "file://host/x | another host",
                 "file: | no file",
+                "rbd: | no image of a cluster",
+                "rbd:a\\:b/c | no image of a cluster",
+                "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"rbd\",\"pool\":\"p\",\"image\":\"i\"}} | driver rbd",
                 "json:{\"driver\":\"nbd\",\"host\":\"x\"} | driver nbd",
                 "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"nbd\",\"host\":\"x\"}} | driver nbd",
                 "json:{\"driver\":\"raw\",\"offset\":512,\"file\":{\"driver\":\"file\",\"filename\":\"/b\"}} | option offset",

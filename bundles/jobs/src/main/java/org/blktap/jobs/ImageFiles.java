@@ -27,7 +27,7 @@ public final class ImageFiles {
 
     /** Whether a disk is there already and is not created: a block device, or another server's export. */
     public static boolean exists(TapSpec spec) {
-        return spec.type().equals("nbd") || isBlockDevice(FileNames.path(spec.path()));
+        return spec.type().equals("nbd") || !spec.isRemote() && isBlockDevice(FileNames.path(spec.path()));
     }
 
     private static boolean isBlockDevice(Path path) {
@@ -40,7 +40,7 @@ public final class ImageFiles {
 
     /** Whether two specs lead to one file or device. */
     public static boolean same(TapSpec one, TapSpec other) {
-        if (one.type().equals("nbd") || other.type().equals("nbd")) {
+        if (one.isRemote() || other.isRemote()) {
             return one.equals(other);
         }
         try {
@@ -52,8 +52,7 @@ public final class ImageFiles {
 
     /** Whether an image has a file that could be removed. */
     public static boolean isFile(TapSpec spec) {
-        return !spec.type().equals("nbd")
-                && Files.isRegularFile(FileNames.path(spec.path()), LinkOption.NOFOLLOW_LINKS);
+        return !spec.isRemote() && Files.isRegularFile(FileNames.path(spec.path()), LinkOption.NOFOLLOW_LINKS);
     }
 
     /**

@@ -9,9 +9,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 
 /** Registers the mappings of libraries that a machine may lack; if one is missing, returns why. */
 final class OptionalLibrary {
+    private static final long DEEP_STACK_BYTES = 16 << 20;
+
     private OptionalLibrary() {}
 
     /**
@@ -41,6 +45,41 @@ final class OptionalLibrary {
             }
         }
         return why;
+    }
+
+    /**
+     * Does what {@link #load} does, for a library whose initialisation needs more stack than our threads have, as
+     * Ceph's table of options does.
+     */
+    static String loadOnDeepStack(Class<?> mapping, String name) {
+        FutureTask<NativeLibrary> loaded = new FutureTask<>(() -> NativeLibrary.getInstance(name));
+        new Thread(null, loaded, "blktap-load", DEEP_STACK_BYTES).start();
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    loaded.get();
+                    // finds it loaded
+                    return load(mapping, name, new String[0]);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    return String.valueOf(e.getCause().getMessage())
+                            .lines()
+                            .findFirst()
+                            .orElse(name);
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Whether a library of this name is where libraries are, without loading it. */
+    static boolean isFile(String name) {
+        return directories().stream().anyMatch(directory -> Files.exists(directory.resolve(name)));
     }
 
     private static List<Path> directories() {

@@ -298,6 +298,11 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public void remove(TapSpec spec, Map<String, String> options) {
+        // nothing is there
+    }
+
+    @Override
     public void resize(TapSpec spec, long sizeBytes, Map<String, String> options) throws DiskException {
         called("resize " + spec + " " + sizeBytes);
     }

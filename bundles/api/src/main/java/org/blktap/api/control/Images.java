@@ -52,6 +52,12 @@ public interface Images {
     /** Changes the size of a disk; BUSY if it is attached. */
     void resize(TapSpec spec, long sizeBytes, Map<String, String> options) throws DiskException;
 
+    /**
+     * Removes an image that is not in use, of a type that is no file, such as an image in a cluster; UNSUPPORTED where
+     * the type does not do that.
+     */
+    void remove(TapSpec spec, Map<String, String> options) throws DiskException;
+
     /** Returns what a disk is; opens it read-only. */
     DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException;
 

@@ -31,6 +31,8 @@ public record StateReason(Kind kind, String text) {
          * enough.
          */
         IMAGE_IN_USE,
+        /** Another host has taken its image. Stays parked until an operator resumes it. */
+        IMAGE_TAKEN,
         /** What was found at its path is not the disk that the VM knows. */
         DIFFERENT_DISK,
         /**

@@ -60,6 +60,18 @@ public interface DiskContext {
     Path confine(Path image, String named) throws DiskException;
 
     /**
+     * Resolves the name that an image has for its backing image: that of a file as {@link #confine} does. A name of
+     * what others serve must lie under a configured image root of its type, such as {@code tap:rbd:bases}.
+     *
+     * @param type of the backing image
+     * @return for {@link #openBacking}
+     * @throws DiskException FORBIDDEN_PATH or NOT_FOUND
+     */
+    default Path confineBacking(String type, Path image, String named) throws DiskException {
+        return confine(image, named);
+    }
+
+    /**
      * Opens a backing disk, read-only, with the driver of its type; it is the caller's to close.
      *
      * @param type a {@code tap.type}, from the attach or the image's header, never guessed from its contents
@@ -72,6 +84,28 @@ public interface DiskContext {
      * the option lists the types from top to bottom, separated by colons.
      */
     String backingType(String otherwise);
+
+    /**
+     * Has something undone that the driver has made and that is no file, such as an image in a cluster, if the creation
+     * fails later, by whatever is done with the new image. For create only.
+     *
+     * @param undo may block; called on a control thread, with nothing of the image open
+     */
+    default void onFailedCreation(Runnable undo) {
+        // nobody would call it
+    }
+
+    /**
+     * Reports that the disk has lost its image to another host, and cannot serve it any more. The attachment is parked
+     * until an operator resumes it; its VM waits. Requests that end with an error from now on are not failed: they are
+     * submitted again to the disk that is opened next. A flush of the lost disk must fail only if a write that has
+     * ended may be lost. Loop only.
+     *
+     * @param why one line for people
+     */
+    default void lost(String why) {
+        // work that is not an attachment's fails with its requests
+    }
 
     /**
      * Keeps something until the attachment is detached, across parking and replacement of the driver. Not an object of

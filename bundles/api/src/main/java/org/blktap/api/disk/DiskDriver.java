@@ -74,6 +74,15 @@ public interface DiskDriver {
     }
 
     /**
+     * Removes an image that is not in use, of a type that is no file.
+     *
+     * @throws DiskException NOT_FOUND, BUSY if it is in use or others depend on it
+     */
+    default void remove(String path, DiskContext context) throws DiskException {
+        throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type are not removed here");
+    }
+
+    /**
      * Whether an overlay records something of its backing image that a write to that changes, such as a time or an
      * identity. The overlay of a disk in use is then made after the last write, while requests wait. One that records
      * only name, type and size is made before. Constant.

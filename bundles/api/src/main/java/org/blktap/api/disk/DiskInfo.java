@@ -23,10 +23,14 @@ public final class DiskInfo {
     /** The key of {@link #details} that names the internal snapshot that is read in place of the current contents. */
     public static final String OPENED_SNAPSHOT = "opened snapshot";
     /**
+     * The key of {@link #details} for what distinguishes an image of a cluster from any other that has had its name.
+     */
+    public static final String CLUSTER_IMAGE = "cluster image";
+    /**
      * Details that distinguish a disk from any other, where its format records one: VHD's unique ID, VHDX's virtual
      * disk ID.
      */
-    private static final String[] IDENTITIES = {"uuid", "virtual disk ID"};
+    private static final String[] IDENTITIES = {"uuid", "virtual disk ID", CLUSTER_IMAGE};
 
     /** Operations of each disk, unless it says otherwise. */
     private static final Set<Operation> COMMON =

@@ -1,5 +1,6 @@
 package org.blktap.api.disk;
 
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
@@ -9,6 +10,9 @@ import java.util.regex.Pattern;
  * @param path what the driver opens: mostly a file's path, never empty
  */
 public record TapSpec(String type, String path) {
+    /** Types of disks that others serve. */
+    private static final Set<String> REMOTE = Set.of("nbd", "rbd");
+
     private static final Pattern TYPE = Pattern.compile("[a-z0-9][a-z0-9_-]{0,31}");
 
     public TapSpec {
@@ -37,6 +41,19 @@ public record TapSpec(String type, String path) {
         } catch (IllegalArgumentException e) {
             throw new DiskException(DiskException.Reason.BAD_OPTION, "bad disk '" + text + "': " + e.getMessage());
         }
+    }
+
+    /**
+     * Whether others serve the disk, as an NBD server or a Ceph cluster does: then the path is a name of theirs, and
+     * not that of a file or device of this host.
+     */
+    public boolean isRemote() {
+        return isRemote(type);
+    }
+
+    /** Whether others serve disks of a type. */
+    public static boolean isRemote(String type) {
+        return REMOTE.contains(type);
     }
 
     @Override

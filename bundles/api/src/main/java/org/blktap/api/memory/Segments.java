@@ -46,6 +46,14 @@ public final class Segments {
         this.settle = settle;
     }
 
+    /**
+     * Whether pieces of this list, or of the one that it is a slice of, are memory that its owner can take away:
+     * {@link #foreign}. Native code that meets such memory when it is gone ends the process, unless it is the kernel's.
+     */
+    public boolean isForeign() {
+        return settle != null || whole != null && whole.isForeign();
+    }
+
     /** Whether memory of this list, or of a slice of it, was gone when it had to be copied. Until {@link #clear}. */
     public boolean faulted() {
         return faulted;

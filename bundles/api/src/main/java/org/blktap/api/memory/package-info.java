@@ -1,6 +1,6 @@
 /** Native memory: raw access by address, aligned buffers, and the scatter lists of requests. */
 @Export(substitution = Export.Substitution.NOIMPORT)
-@Version("1.2.0")
+@Version("1.3.0")
 package org.blktap.api.memory;
 
 import org.osgi.annotation.bundle.Export;

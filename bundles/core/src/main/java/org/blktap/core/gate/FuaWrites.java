@@ -53,11 +53,7 @@ final class FuaWrites implements Request.Completion {
         while (each != null) {
             GateRequest next = each.next();
             each.next(null);
-            if (error == 0) {
-                gate.finished(each, 0);
-            } else {
-                gate.failed(each, error);
-            }
+            gate.settled(each, error);
             each = next;
         }
         start();

@@ -27,6 +27,9 @@ public final class Gate implements DiskPort, Request.Completion {
     private VirtualDisk disk;
     private DiskInfo info = DiskInfo.ofSize(0);
     private boolean open;
+    /** Whether another host has taken the disk's image. */
+    private boolean lost;
+
     private int inFlight;
     private final RecentPeak depth = new RecentPeak();
     private final Drain drain;
@@ -212,7 +215,7 @@ public final class Gate implements DiskPort, Request.Completion {
             return;
         }
         if (ended.error() != 0) {
-            failed(ended, ended.error());
+            settled(ended, ended.error());
         } else if (ended.data().faulted()) {
             // the VM's memory was gone when it had to be copied
             finished(ended, Errno.EFAULT);
@@ -227,8 +230,19 @@ public final class Gate implements DiskPort, Request.Completion {
         }
     }
 
+    /** Ends a request that the disk has ended; if that has lost its image, a failure waits for the next disk. */
+    void settled(GateRequest request, int errno) {
+        if (errno == 0) {
+            finished(request, 0);
+        } else if (lost) {
+            hold(request);
+        } else {
+            failed(request, errno);
+        }
+    }
+
     /** Ends a request of a node that the disk has failed, or holds it if the policy says so. */
-    void failed(GateRequest request, int errno) {
+    private void failed(GateRequest request, int errno) {
         if (!failed.holds(request, errno)) {
             finished(request, errno);
             return;
@@ -272,6 +286,26 @@ public final class Gate implements DiskPort, Request.Completion {
             paused = false;
             owner.reopened();
         }
+    }
+
+    /**
+     * Closes the gate, since another host has taken the disk's image. Requests that the disk ends with an error wait
+     * for the next disk.
+     *
+     * @return false if it has lost it already, or has no disk
+     */
+    public boolean lose() {
+        if (lost || disk == null) {
+            return false;
+        }
+        lost = true;
+        close();
+        return true;
+    }
+
+    /** Whether the disk behind the gate has lost its image. */
+    public boolean hasLost() {
+        return lost;
     }
 
     /** Makes the next flush or FUA write of a VM fail, because a flush failed while no VM waited for it. */
@@ -382,6 +416,7 @@ public final class Gate implements DiskPort, Request.Completion {
     public VirtualDisk remove() {
         VirtualDisk removed = disk;
         disk = null;
+        lost = false;
         return removed;
     }
 

@@ -155,6 +155,51 @@ class GateTest {
         assertTrue(disk.seen.isEmpty());
     }
 
+    /**
+     * Requests of a disk whose image was taken are done by the next disk; what is wrong with a request is said all the
+     * same.
+     */
+    @Test
+    void aLostDiskFailsNothing() {
+        Request first = request(Operation.WRITE, 0, 512, 0);
+        Request forced = request(Operation.WRITE, 512, 512, Request.FUA);
+        Request edge = request(Operation.WRITE, 1100, 100, 0);
+        Request read = request(Operation.READ, 0, 512, 0);
+        gate.submit(first);
+        gate.submit(forced);
+        gate.submit(read);
+        // the write of the second has ended, and its flush is under way
+        disk.held.addFirst(disk.held.removeLast());
+        disk.endOne();
+        disk.held.addFirst(disk.held.removeLast());
+        disk.endOne();
+        assertEquals(List.of(read), ended);
+        assertTrue(gate.lose());
+        assertFalse(gate.lose(), "once");
+        assertTrue(gate.hasLost());
+        assertFalse(gate.isOpen());
+        disk.error = Errno.ESHUTDOWN;
+        disk.endAll();
+        assertEquals(List.of(read), ended);
+        assertEquals(0, gate.inFlight());
+        assertTrue(gate.close().isDone());
+
+        gate.remove();
+        gate.held().diskClosed();
+        assertFalse(gate.hasLost());
+        disk.error = 0;
+        gate.install(disk);
+        gate.open();
+        disk.endAll();
+        assertEquals(3, ended.size());
+        assertTrue(ended.containsAll(List.of(first, forced)));
+        assertEquals(0, first.error() + forced.error());
+        assertEquals(0, run(edge));
+        // errors are errors again
+        disk.error = Errno.EIO;
+        assertEquals(Errno.EIO, run(request(Operation.READ, 0, 512, 0)));
+    }
+
     @Test
     void closingWaitsForWhatIsUnderWay() {
         Request one = request(Operation.READ, 0, 512, 0);

@@ -41,9 +41,10 @@ final class QcowCreate {
         long size = sizeBytes;
         if (backing != null) {
             String named = backingName(path, backing);
-            name = FileNames.bytes(QemuName.encode(named));
+            name = FileNames.bytes(QemuName.encode(backing.type(), named));
             // opened as an attach opens it: an image that cannot be attached is not made
-            try (VirtualDisk below = context.openBacking(backing.type(), context.confine(path, named))) {
+            try (VirtualDisk below =
+                    context.openBacking(backing.type(), context.confineBacking(backing.type(), path, named))) {
                 size = sizeBytes == -1 ? below.info().sizeBytes() : sizeBytes;
             }
         } else if (size == -1) {
@@ -68,8 +69,8 @@ final class QcowCreate {
 
     /** Returns the name of a backing file, without the mark of one that looks like a protocol. */
     static String backingName(Path path, TapSpec backing) throws DiskException {
-        String name = BackingName.of(path, backing.path());
-        int length = FileNames.bytes(QemuName.encode(name)).length;
+        String name = BackingName.of(path, backing);
+        int length = FileNames.bytes(QemuName.encode(backing.type(), name)).length;
         if (length > QcowHeader.MAX_BACKING_NAME) {
             throw new DiskException(
                     Reason.BAD_OPTION,

@@ -67,7 +67,7 @@ public final class QcowDriver implements DiskDriver {
             VirtualDisk backing = null;
             TapSpec backingSpec = null;
             if (backingName != null) {
-                Path backingFile = context.confine(FileNames.path(path), backingName);
+                Path backingFile = context.confineBacking(backingType, FileNames.path(path), backingName);
                 backing = context.openBacking(backingType, backingFile);
                 opened.add(backing::close);
                 backingSpec = BackingName.spec(backingType, backingFile);
@@ -167,9 +167,9 @@ public final class QcowDriver implements DiskDriver {
             if (backing != null) {
                 String named = QcowCreate.backingName(image, backing);
                 // opened as an attach opens it: an image does not get a backing file with which it cannot be attached
-                context.openBacking(backing.type(), context.confine(image, named))
+                context.openBacking(backing.type(), context.confineBacking(backing.type(), image, named))
                         .close();
-                name = FileNames.bytes(QemuName.encode(named));
+                name = FileNames.bytes(QemuName.encode(backing.type(), named));
             }
             new QcowRebase(file).run(name, context.memory());
         }

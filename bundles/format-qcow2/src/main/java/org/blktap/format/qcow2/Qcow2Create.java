@@ -88,8 +88,8 @@ final class Qcow2Create {
         long size = sizeBytes;
         if (backing != null) {
             // opened as an attach opens it: an image that cannot be attached is not made
-            try (VirtualDisk below =
-                    context.openBacking(backing.type(), context.confine(path, backingName(path, backing)))) {
+            Path named = context.confineBacking(backing.type(), path, backingName(path, backing));
+            try (VirtualDisk below = context.openBacking(backing.type(), named)) {
                 size = sizeBytes == -1 ? below.info().sizeBytes() : sizeBytes;
             }
         } else if (size == -1) {
@@ -105,8 +105,8 @@ final class Qcow2Create {
 
     /** Returns the name of a backing file, without the mark of one that looks like a protocol. */
     static String backingName(Path path, TapSpec backing) throws DiskException {
-        String name = BackingName.of(path, backing.path());
-        if (FileNames.bytes(QemuName.encode(name)).length > Qcow2Header.MAX_BACKING_NAME) {
+        String name = BackingName.of(path, backing);
+        if (FileNames.bytes(QemuName.encode(backing.type(), name)).length > Qcow2Header.MAX_BACKING_NAME) {
             throw new DiskException(
                     Reason.BAD_OPTION,
                     path + ": the backing file's name is longer than " + Qcow2Header.MAX_BACKING_NAME + " bytes");
@@ -216,7 +216,7 @@ final class Qcow2Create {
                 | (extended ? Qcow2Header.EXTENDED_L2 : 0);
         return new Qcow2Header(
                 version,
-                backing == null ? null : QemuName.encode(backingName(path, backing)),
+                backing == null ? null : QemuName.encode(backing.type(), backingName(path, backing)),
                 clusterBits,
                 size,
                 l1Entries,

@@ -88,7 +88,7 @@ public final class Qcow2Driver implements DiskDriver {
             if (header.backingName() != null) {
                 QemuName name = QemuName.parse(path, "backing file name", header.backingName());
                 String backingType = backingType(header, name, path, context);
-                Path backingFile = context.confine(FileNames.path(path), name.file());
+                Path backingFile = context.confineBacking(backingType, FileNames.path(path), name.file());
                 backingDisk = context.openBacking(backingType, backingFile);
                 opened.add(backingDisk::close);
                 backing = backingType + ":" + name.file();
@@ -189,6 +189,10 @@ public final class Qcow2Driver implements DiskDriver {
         String format = header.extensionText(Qcow2Header.EXT_BACKING_FORMAT);
         String byHeader = QemuName.typeOf(format);
         String byName = QemuName.typeOf(name.format());
+        if (name.isRemote()) {
+            // the header has the format of the bytes there
+            return context.backingType(byName);
+        }
         String type = context.backingType(byHeader == null ? byName : byHeader);
         if (byHeader != null && byName != null && !byHeader.equals(byName) && type.equals(byHeader)) {
             throw DiskException.corrupt(
@@ -258,7 +262,7 @@ public final class Qcow2Driver implements DiskDriver {
 
     @Override
     public boolean recordsBackingType(String type) {
-        return type.equals(QemuName.typeOf(QemuName.formatOf(type)));
+        return TapSpec.isRemote(type) || type.equals(QemuName.typeOf(QemuName.formatOf(type)));
     }
 
     @Override
@@ -303,8 +307,9 @@ public final class Qcow2Driver implements DiskDriver {
             }
             String name = Qcow2Create.backingName(image, backing);
             // opened as an attach opens it: an image does not get a backing file with which it cannot be attached
-            context.openBacking(backing.type(), context.confine(image, name)).close();
-            header.backing(QemuName.encode(name), QemuName.formatOf(backing.type()));
+            context.openBacking(backing.type(), context.confineBacking(backing.type(), image, name))
+                    .close();
+            header.backing(QemuName.encode(backing.type(), name), QemuName.formatOf(backing.type()));
         }
     }
 

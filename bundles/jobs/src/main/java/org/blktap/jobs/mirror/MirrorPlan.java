@@ -266,8 +266,12 @@ final class MirrorPlan {
             if (chain(attachment).has(target)) {
                 throw new DiskException(Reason.BUSY, target + ": is an image of " + attachment.id());
             }
-            if (MirrorFilter.YES.equals(job.value(MirrorFilter.CREATED))
-                    || ImageFiles.madeSince(target, job.status().createdMillis())) {
+            boolean created = MirrorFilter.YES.equals(job.value(MirrorFilter.CREATED));
+            if (target.isRemote()) {
+                if (created) {
+                    images.remove(target, job.valuesOf(MirrorFilter.TARGET_OPTION));
+                }
+            } else if (created || ImageFiles.madeSince(target, job.status().createdMillis())) {
                 ImageFiles.remove(target);
             }
         }

@@ -107,6 +107,9 @@ public record Surroundings(
      */
     public TapSpec spec(String text) throws DiskException {
         TapSpec spec = TapSpec.parse(text);
+        if (spec.isRemote()) {
+            return spec;
+        }
         String path = spec.path();
         // what follows a comma are options, of a path that is a name
         int slash = path.replaceFirst(",.*", "").indexOf('/');
@@ -135,7 +138,7 @@ public record Surroundings(
     /** A spec of a file that is yet to be made. */
     TapSpec newFile(String text) throws DiskException {
         TapSpec spec = TapSpec.parse(text);
-        return spec.path().contains("://") ? spec : absolute(spec);
+        return spec.isRemote() || spec.path().contains("://") ? spec : absolute(spec);
     }
 
     /** A spec of something to read: an NBD URI is one too. */
