@@ -246,6 +246,10 @@ final class EpollLoop implements IoLoop {
         }
     }
 
+    boolean hasEnded() {
+        return ended;
+    }
+
     @Override
     public boolean inLoop() {
         return Thread.currentThread() == thread;

@@ -1,5 +1,7 @@
 package org.blktap.linux;
 
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopFactory;
@@ -13,6 +15,8 @@ import org.osgi.service.component.annotations.Modified;
 public final class EpollLoops implements LoopFactory {
     private final HelperPool helpers;
     private volatile long spinNanos;
+    private final Set<EpollLoop> loops = ConcurrentHashMap.newKeySet();
+    private final Watchdog watchdog = Watchdog.start(ServiceManager.ours(), () -> loops);
 
     @LoopSettings
     private static final class Defaults {}
@@ -33,15 +37,24 @@ public final class EpollLoops implements LoopFactory {
     public void configure(LoopSettings settings) {
         helpers.limit(settings.helpers_loop(), settings.helpers());
         spinNanos = TimeUnit.MICROSECONDS.toNanos(settings.loop_spin());
+        if (watchdog != null) {
+            watchdog.all(settings.watchdog().equals("all"));
+        }
     }
 
     @Override
     public IoLoop start(String name) {
-        return EpollLoop.start(name, helpers.share(), () -> spinNanos);
+        loops.removeIf(EpollLoop::hasEnded);
+        EpollLoop loop = EpollLoop.start(name, helpers.share(), () -> spinNanos);
+        loops.add(loop);
+        return loop;
     }
 
     @Deactivate
     public void stop() {
+        if (watchdog != null) {
+            watchdog.close();
+        }
         helpers.shutdown();
     }
 }

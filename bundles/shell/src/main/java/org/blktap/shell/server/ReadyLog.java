@@ -44,6 +44,7 @@ public final class ReadyLog implements FrameworkListener {
     private final BundleContext bundles;
     private final ControlServices services;
     private final Directories directories;
+    private final ServiceReport report;
     private final Consumer<String> launcher;
     private final AtomicBoolean begun = new AtomicBoolean();
     private volatile Process archiver;
@@ -55,11 +56,13 @@ public final class ReadyLog implements FrameworkListener {
             BundleContext bundles,
             @Reference ControlServices services,
             @Reference Directories directories,
+            @Reference ServiceReport report,
             @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=failure)")
                     Consumer<String> launcher) {
         this.bundles = bundles;
         this.services = services;
         this.directories = directories;
+        this.report = report;
         this.launcher = launcher;
         bundles.addFrameworkListener(this);
         if (bundles.getBundle(0).getState() == Bundle.ACTIVE) {
@@ -119,6 +122,7 @@ public final class ReadyLog implements FrameworkListener {
                                 Verbs.version(),
                                 seconds,
                                 ProcessHandle.current().pid()));
+        report.ready();
         if (launcher != null) {
             archiver = ClassArchive.of(directories).ready();
         }
