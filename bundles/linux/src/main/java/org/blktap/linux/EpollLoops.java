@@ -25,6 +25,7 @@ public final class EpollLoops implements LoopFactory, MetricSource {
 
     private final HelperPool helpers;
     private volatile long spinNanos;
+    private final Watchdog watchdog = Watchdog.start(ServiceManager.ours(), () -> loops);
 
     @LoopSettings
     private static final class Defaults {}
@@ -45,6 +46,9 @@ public final class EpollLoops implements LoopFactory, MetricSource {
     public void configure(LoopSettings settings) {
         helpers.limit(settings.helpers_loop(), settings.helpers());
         spinNanos = TimeUnit.MICROSECONDS.toNanos(settings.loop_spin());
+        if (watchdog != null) {
+            watchdog.all(settings.watchdog().equals("all"));
+        }
     }
 
     @Override
@@ -102,6 +106,9 @@ public final class EpollLoops implements LoopFactory, MetricSource {
 
     @Deactivate
     public void stop() {
+        if (watchdog != null) {
+            watchdog.close();
+        }
         helpers.shutdown();
     }
 }

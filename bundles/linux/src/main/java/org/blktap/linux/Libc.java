@@ -26,6 +26,8 @@ public final class Libc {
     public static final int AT_FDCWD = -100;
 
     public static final int AT_SYMLINK_FOLLOW = 0x400;
+    public static final int F_SETFD = 2;
+    public static final int FD_CLOEXEC = 1;
     public static final int F_GETFL = 3;
     public static final int F_SETFL = 4;
     public static final int F_OFD_GETLK = 36;
@@ -72,6 +74,7 @@ public final class Libc {
     public static final int AF_INET = 2;
     public static final int AF_INET6 = 10;
     public static final int SOCK_STREAM = 1;
+    public static final int SOCK_DGRAM = 2;
     public static final int SOCK_CLOEXEC = O_CLOEXEC;
     public static final int SOCK_NONBLOCK = O_NONBLOCK;
     public static final int SOL_SOCKET = 1;

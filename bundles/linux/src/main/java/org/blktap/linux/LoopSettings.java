@@ -4,6 +4,7 @@ import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+import org.osgi.service.metatype.annotations.Option;
 
 /** The settings of this bundle. A change takes effect at once; of helpers, with the next blocking call. */
 @ObjectClassDefinition(
@@ -29,4 +30,10 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
             max = "10000",
             description = "Most helper threads of all loops together, beyond the two that are reserved for each.")
     int helpers() default 64;
+
+    @AttributeDefinition(
+            options = {@Option("most"), @Option("all")},
+            description =
+                    "Which loops must answer for the service manager's watchdog to be fed: more than half, or all.")
+    String watchdog() default "most";
 }

@@ -37,6 +37,10 @@ public final class UnixListener implements AutoCloseable {
 
     private final int mode;
     private final String group;
+    /** The service manager's copies; null if none is kept over a restart. */
+    private KeptSockets kept;
+
+    private boolean inherited;
 
     private UnixListener(int fd, Path path, Object inode, int mode, String group) {
         this.fd = fd;
@@ -82,6 +86,47 @@ public final class UnixListener implements AutoCloseable {
                 throw DiskException.io(path, "making the socket", e);
             }
         }
+    }
+
+    /**
+     * Opens a socket that the service manager keeps while the daemon is started again: the one that an earlier process
+     * has left with it, or a new one, as {@link #open} does.
+     */
+    public static UnixListener openKept(Path path, int mode, String group) throws DiskException {
+        return openKept(path, mode, group, KeptSockets.ours());
+    }
+
+    static UnixListener openKept(Path path, int mode, String group, KeptSockets sockets) throws DiskException {
+        UnixListener listener = inherited(path, mode, group, sockets.take(path));
+        boolean fresh = listener == null;
+        if (fresh) {
+            listener = open(path, mode, group);
+            sockets.keep(listener.fd);
+        }
+        listener.kept = sockets;
+        listener.inherited = !fresh;
+        return listener;
+    }
+
+    private static UnixListener inherited(Path path, int mode, String group, int fd) throws DiskException {
+        if (fd < 0) {
+            return null;
+        }
+        try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
+            Libc.fcntl(fd, Libc.F_SETFL, Libc.fcntl(fd, Libc.F_GETFL, 0) | Libc.O_NONBLOCK);
+            Object inode = admit(path, mode, group == null ? null : lookup(path, group));
+            return opened.keep(new UnixListener(fd, path, inode, mode, group));
+        } catch (IOException | DiskException e) {
+            // its file was removed or replaced meanwhile: no client can reach it
+            System.getLogger("org.blktap.linux")
+                    .log(System.Logger.Level.INFO, path + ": made anew instead of kept: " + e.getMessage());
+            return null;
+        }
+    }
+
+    /** Whether the socket is an earlier process's: clients may be waiting in its queue. */
+    public boolean isInherited() {
+        return inherited;
     }
 
     /**
@@ -184,6 +229,9 @@ public final class UnixListener implements AutoCloseable {
             System.getLogger("org.blktap.linux").log(System.Logger.Level.DEBUG, path + ": gone: " + e.getMessage());
         }
         UnixListener fresh = open(path, mode, group);
+        if (kept != null) {
+            kept.forget(fd);
+        }
         if (Libc.dup3(fresh.fd, fd, Libc.SOCK_CLOEXEC) < 0) {
             int errno = Libc.errno();
             fresh.close();
@@ -191,6 +239,9 @@ public final class UnixListener implements AutoCloseable {
         }
         Libc.close(fresh.fd);
         inode = fresh.inode;
+        if (kept != null) {
+            kept.keep(fd);
+        }
         return true;
     }
 
@@ -207,9 +258,16 @@ public final class UnixListener implements AutoCloseable {
         return Libc.accept4(fd, 0, 0, Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK);
     }
 
-    /** Removes the socket's file, unless the path leads to another file by now, and closes the socket. */
+    /**
+     * Closes the socket, and removes its file, unless the path leads to another file by now, or the service manager
+     * keeps the socket for the next process.
+     */
     @Override
     public void close() {
+        if (kept != null && kept.forget(fd)) {
+            Libc.close(fd);
+            return;
+        }
         // the path first: a client that connects now finds no socket, rather than one that hangs up
         try {
             if (Objects.equals(inode, inode(path))) {

@@ -97,6 +97,12 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         watch = loop.watch(fd, IoLoop.READABLE, events -> accept());
     }
 
+    /** Lets nobody in until {@link #watch} is called again. */
+    void hold() {
+        watch.close();
+        watch = null;
+    }
+
     private void accept() {
         for (int i = 0; i < ACCEPT_BATCH; i++) {
             if (!hasRoom()) {
@@ -303,7 +309,9 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
             pause.cancel();
         }
         List.copyOf(handshakes).forEach(HandshakeClient::close);
-        watch.close();
+        if (watch != null) {
+            watch.close();
+        }
         closeSocket.run();
     }
 }

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.blktap.api.disk.DiskException;
@@ -16,8 +17,10 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.node.Quota;
+import org.blktap.linux.KeptSockets;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
+import org.blktap.linux.ServiceManager;
 import org.blktap.linux.UnixListener;
 
 /**
@@ -147,10 +150,13 @@ final class NbdServer {
             }
             if (unix == null) {
                 unixMode = mode == ANY_MODE ? DEFAULT_MODE : mode;
-                unixSocket = UnixListener.open(socket, unixMode, null);
+                unixSocket = UnixListener.openKept(socket, unixMode, null);
                 unix = new Listener(
                         control, unixSocket.fd(), socket.toString(), unixSocket::close, scratch, limits, places, count);
                 Listener watched = unix;
+                if (unixSocket.isInherited()) {
+                    hold(control, unix);
+                }
                 control.schedule(() -> look(control, watched), LOOK_MILLIS);
             } else {
                 restore();
@@ -210,12 +216,42 @@ final class NbdServer {
         if (there != null) {
             return there;
         }
-        int fd = Sockets.listen(at);
+        KeptSockets kept = KeptSockets.ours();
+        int inherited = at.port() == 0 ? -1 : kept.takeTcp(at.address(), at.port());
+        int fd = inherited < 0 ? Sockets.listen(at) : inherited;
         TcpEndpoint got = at.withPort(Sockets.port(fd));
-        Listener listener =
-                new Listener(control, fd, got.toString(), () -> Libc.close(fd), scratch, limits, places, count);
+        Runnable close = () -> {
+            kept.forget(fd);
+            Libc.close(fd);
+        };
+        Listener listener = new Listener(control, fd, got.toString(), close, scratch, limits, places, count);
         tcp.put(got, listener);
+        if (inherited < 0) {
+            kept.keep(fd);
+        } else {
+            hold(control, listener);
+        }
         return listener;
+    }
+
+    /**
+     * Lets clients of a kept socket in when the daemon is ready: until then the export that one asks for may be
+     * missing.
+     */
+    private void hold(IoLoop control, Listener listener) {
+        listener.hold();
+        Runnable watch = () -> {
+            if (listener == unix || tcp.containsValue(listener)) {
+                listener.watch();
+            }
+        };
+        ServiceManager.ours().whenReady(() -> {
+            try {
+                control.execute(watch);
+            } catch (RejectedExecutionException e) {
+                LOG.log(Level.DEBUG, socket + ": no export is left: " + e.getMessage());
+            }
+        });
     }
 
     private void hide(NbdNode node) {

@@ -170,7 +170,8 @@ public final class ClassArchive {
             }
             for (Path jar : jars) {
                 BasicFileAttributes is = Files.readAttributes(jar, BasicFileAttributes.class);
-                text.append(jar)
+                // the JVM compares the paths of the class path only, so that deploy/ may be elsewhere
+                text.append(folder.equals(deploy) ? jar.getFileName() : jar)
                         .append(' ')
                         .append(is.size())
                         .append(' ')

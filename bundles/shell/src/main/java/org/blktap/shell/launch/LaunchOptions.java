@@ -77,6 +77,11 @@ public final class LaunchOptions {
         return path("blktap.archive.unready", null);
     }
 
+    /** Whether SIGHUP reads the settings again; at a terminal it ends the daemon. */
+    static boolean reloadsOnHangUp() {
+        return text("blktap.hangup").equals("reload");
+    }
+
     /** Framework properties that pass these options to the bundle {@code config}. */
     static Map<String, String> forFramework() {
         Directories all = directories();

@@ -23,8 +23,11 @@ import org.apache.felix.main.Main;
 import org.blktap.api.settings.Directories;
 import org.blktap.deploy.BundleDiagnosis;
 import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleException;
 import org.osgi.framework.FrameworkEvent;
+import org.osgi.framework.InvalidSyntaxException;
+import org.osgi.framework.ServiceReference;
 import org.osgi.framework.launch.Framework;
 
 /**
@@ -129,6 +132,9 @@ public final class Launcher {
         framework.init();
         Runtime.getRuntime().addShutdownHook(new Thread(this::stop, "blktap-stop"));
         serve(settings);
+        if (LaunchOptions.reloadsOnHangUp()) {
+            HangUp.handle(this::reload);
+        }
         Platform platform = new Platform(framework.getBundleContext(), read);
         platform.install(home.resolve("bundle"));
         framework.start();
@@ -147,6 +153,19 @@ public final class Launcher {
         serve(IntConsumer.class, repeats::limit, "repeats");
         Consumer<String> failed = this::stopFor;
         serve(Consumer.class, failed, "failure");
+    }
+
+    /** Has a bundle read the settings again. Before one can, they have just been read. */
+    private void reload() {
+        BundleContext context = framework.getBundleContext();
+        try {
+            for (ServiceReference<Runnable> each :
+                    context.getServiceReferences(Runnable.class, "(blktap.signal=HUP)")) {
+                context.getService(each).run();
+            }
+        } catch (InvalidSyntaxException | RuntimeException e) {
+            LOG.log(Level.WARNING, "the settings could not be read again: " + e);
+        }
     }
 
     private <S> void serve(Class<S> type, S service, String name) {

@@ -22,6 +22,12 @@ final class Platform {
     /** Start level of bundles that are installed and not started. */
     static final int NEVER = 1000;
 
+    /**
+     * Felix opens such a jar where it is. Otherwise it copies each jar at each start, and removes the copies at the
+     * next.
+     */
+    private static final String IN_PLACE = "reference:";
+
     private final BundleContext context;
     private final Map<String, String> configuration;
     private final List<Bundle> bundles = new ArrayList<>();
@@ -43,7 +49,7 @@ final class Platform {
         }
         for (Path jar : jars) {
             try {
-                Bundle bundle = context.installBundle(jar.toFile().toURI().toString());
+                Bundle bundle = context.installBundle(IN_PLACE + jar.toFile().toURI());
                 bundles.add(bundle);
                 String name = jar.getFileName().toString().replaceFirst("\\.jar$", "");
                 bundle.adapt(BundleStartLevel.class)
@@ -57,7 +63,7 @@ final class Platform {
         context.getBundle(0).adapt(FrameworkWiring.class).resolveBundles(bundles);
         for (Bundle bundle : bundles) {
             if (bundle.getState() == Bundle.INSTALLED) {
-                throw new IOException(bundle.getLocation() + ": cannot be used: " + BundleDiagnosis.why(bundle, context)
+                throw new IOException(jar(bundle) + ": cannot be used: " + BundleDiagnosis.why(bundle, context)
                         + "; the installation is not complete, or of several versions");
             }
         }
@@ -66,10 +72,15 @@ final class Platform {
                 try {
                     bundle.start();
                 } catch (BundleException e) {
-                    throw new IOException(bundle.getLocation() + ": does not start: " + e.getMessage(), e);
+                    throw new IOException(jar(bundle) + ": does not start: " + e.getMessage(), e);
                 }
             }
         }
+    }
+
+    /** The jar of a bundle, for people. */
+    private static String jar(Bundle bundle) {
+        return bundle.getLocation().substring(IN_PLACE.length());
     }
 
     /** Checks the bundles after the start of the framework. */
@@ -78,8 +89,7 @@ final class Platform {
             if (bundle.getState() != Bundle.ACTIVE
                     && !BundleDiagnosis.isFragment(bundle)
                     && !BundleDiagnosis.isLater(bundle, context)) {
-                throw new IOException(
-                        bundle.getLocation() + ": does not start: " + BundleDiagnosis.why(bundle, context));
+                throw new IOException(jar(bundle) + ": does not start: " + BundleDiagnosis.why(bundle, context));
             }
         }
     }

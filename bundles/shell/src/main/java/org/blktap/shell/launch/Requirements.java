@@ -14,8 +14,14 @@ import java.util.regex.Pattern;
 
 /** What the daemon needs of its machine before anything else is started: each is tried, not asked for. */
 final class Requirements {
-    /** Multiple of the jars' size: the framework's copies, and as much again for what is replaced while it runs. */
+    /**
+     * Multiple of the size of the jars in {@code deploy/}: the framework's copies, and as much again for what is
+     * replaced while it runs.
+     */
     private static final int COPIES = 2;
+
+    /** Records of attachments and jobs, and room for more. */
+    private static final int RECORDS = 1 << 20;
 
     private static final int CHUNK = 64 << 10;
     /** One disk takes about ten descriptors, the JVM and the platform about a hundred. */
@@ -38,11 +44,10 @@ final class Requirements {
     /** @throws IOException with one line for the user: what is not met */
     void check() throws IOException {
         files(Files.readString(Path.of("/proc/self/limits")));
-        long jars = jars(home.resolve("bundle"));
-        if (jars == 0) {
+        if (jars(home.resolve("bundle")) == 0) {
             throw new IOException(home.resolve("bundle") + ": no jars; the installation is not complete");
         }
-        space((jars + jars(deploy)) * COPIES);
+        space(jars(deploy) * COPIES + RECORDS);
         socket();
     }
 

@@ -49,6 +49,7 @@ public final class ReadyLog implements FrameworkListener {
     private final BundleContext bundles;
     private final ControlServices services;
     private final Directories directories;
+    private final ServiceReport report;
     private final Consumer<String> launcher;
     private final AtomicBoolean begun = new AtomicBoolean();
     /** Receives that the daemon is ready; null while nobody keeps events. */
@@ -67,11 +68,13 @@ public final class ReadyLog implements FrameworkListener {
             BundleContext bundles,
             @Reference ControlServices services,
             @Reference Directories directories,
+            @Reference ServiceReport report,
             @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=failure)")
                     Consumer<String> launcher) {
         this.bundles = bundles;
         this.services = services;
         this.directories = directories;
+        this.report = report;
         this.launcher = launcher;
         bundles.addFrameworkListener(this);
         if (bundles.getBundle(0).getState() == Bundle.ACTIVE) {
@@ -141,6 +144,7 @@ public final class ReadyLog implements FrameworkListener {
                             Locale.ROOT, "blktap %s is ready after %.1f s, pid %d", Verbs.version(), seconds, pid),
                     Map.of("version", Verbs.version(), "pid", pid));
         }
+        report.ready();
         if (launcher != null) {
             archiver = ClassArchive.of(directories).ready();
         }

@@ -1,0 +1,45 @@
+package org.blktap.itests;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** The packages for Debian. */
+class PackagesIT {
+    private static final Path ROOT = Path.of(System.getProperty("project.root"));
+
+    /** Installed, upgraded with running disks, removed and purged, by the commands of docs/install.md. */
+    @Test
+    void inAFreshDebian() throws Exception {
+        assumeTrue(System.getProperty("user.name").equals("root"), "only root makes a Debian");
+        Run check = Run.of(ROOT.resolve("itests/deb/check").toString(), "bookworm");
+        assertTrue(
+                check.out()
+                        .contains(
+                                "The packages were installed, upgraded with running disks, removed and purged on bookworm"),
+                check::toString);
+        check.ok();
+    }
+
+    @Test
+    void lintianFindsNoErrors() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/lintian")), "no lintian");
+        List<String> packages;
+        try (Stream<Path> files = Files.list(ROOT.resolve("packages/target"))) {
+            packages = files.map(Path::toString)
+                    .filter(each -> each.endsWith(".deb"))
+                    .toList();
+        }
+        assertEquals(2, packages.size());
+        for (String each : packages) {
+            Run lintian = Run.of("lintian", "--allow-root", "--fail-on", "error", each);
+            assertEquals(0, lintian.status(), lintian::toString);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+package org.blktap.manual;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+
+class ManPageTest {
+    private static String page(String markdown) {
+        return ManPage.of(new ManPage.Title("blktap-a", 7, "1.0"), markdown);
+    }
+
+    @Test
+    void aHeadingIsTheNameAndTextBeforeSectionsTheDescription() {
+        String page = page("# format-a: `tap:a:<file>`\n\nText.\n\n## Limits\n\nNone.\n");
+        assertTrue(page.startsWith("'\\\" t\n"), page);
+        assertTrue(
+                page.contains(".SH NAME\nblktap\\-a \\- tap:a:<file>\n.SH DESCRIPTION\n.PP\nText.\n.SH \"LIMITS\"\n"),
+                page);
+    }
+
+    @Test
+    void noLineOfTextIsACommand() {
+        String page = page("# a: b\n\n.so /etc/passwd\n'so x\n\n    .so /etc/passwd\n    'so x\n");
+        assertFalse(page.lines().anyMatch(each -> each.startsWith(".so") || each.startsWith("'so")), page);
+        assertTrue(page.contains("\\&.so /etc/passwd"), page);
+    }
+
+    @Test
+    void tablesAreTables() {
+        String page = page("# a: b\n\n| option | meaning |\n|---|---|\n| `x=Y` | a \\| b |\n");
+        assertTrue(
+                page.contains(
+                        "lb lb\nlt ltx.\nT{\noption\nT}\tT{\nmeaning\nT}\nT{\n\\fBx=Y\\fR\nT}\tT{\na | b\nT}\n.TE"),
+                page);
+    }
+
+    @Test
+    void listsAndLinksAndCode() {
+        String page = page("# a: b\n\n- one [link](x.md) *it*\n- two\n\n1. first\n\n```\n$ a --b\n```\n");
+        assertTrue(page.contains(".IP \\(bu 3\none link \\fIit\\fR\n.IP \\(bu 3\ntwo\n.IP 1. 4\nfirst\n"), page);
+        assertTrue(page.contains(".nf\n$ a \\-\\-b\n.fi"), page);
+    }
+
+    @Test
+    void bundlesForUsersHavePages() {
+        assertEquals("qcow2", ManualPages.subject("format-qcow2"));
+        assertEquals("luks", ManualPages.subject("filter-luks"));
+        assertEquals("node-nbd", ManualPages.subject("node-nbd"));
+        assertEquals("raw", ManualPages.subject("aio"));
+        assertNull(ManualPages.subject("core"));
+    }
+}
