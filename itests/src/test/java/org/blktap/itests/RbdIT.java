@@ -76,7 +76,15 @@ class RbdIT extends SharedDaemon {
                 Run.of("nbdinfo", "--size", resized("d", "96M")).ok().out());
         daemon.attach("tap:rbd:rbd/disk@before", "s", "--read-only", "--node", "nbd");
         Run snapshot = Run.of(
-                        "qemu-io", "-r", "-f", "raw", "-c", "read -P 5 5M 1M", "-c", "read -P 6 4097k 1k", daemon.nbd("s"))
+                        "qemu-io",
+                        "-r",
+                        "-f",
+                        "raw",
+                        "-c",
+                        "read -P 5 5M 1M",
+                        "-c",
+                        "read -P 6 4097k 1k",
+                        daemon.nbd("s"))
                 .ok();
         assertFalse(snapshot.out().contains("verification failed"), snapshot::toString);
         refused("is read-only", "attach", "tap:rbd:rbd/disk@before", "--id", "x");
