@@ -6,7 +6,9 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 
@@ -15,6 +17,10 @@ import java.util.stream.Stream;
  * hard links to the jars of the class path, without which Java would not take the archive.
  */
 final class Distribution {
+    /** The jars of the daemon's class path, as {@code bin/blktapd} has it. */
+    private static final List<String> CLASS_PATH =
+            List.of("lib/felix-main.jar", "bundle/shell.jar", "bundle/deploy.jar", "bundle/api.jar", "bundle/gson.jar");
+
     private Distribution() {}
 
     /** The archive, for {@code BLKTAP_ARCHIVE_DIR}. */
@@ -22,22 +28,27 @@ final class Distribution {
         return unpacked().resolve("archive");
     }
 
-    /** Puts a copy into a directory, whose files tests may replace but not write into; returns its path. */
+    /** Puts a copy into a directory; returns its path. The jars of the class path may be replaced, not changed. */
     static Path copy(Path directory) throws Exception {
         Path original = home(unpacked());
+        Run.of("cp", "-a", original.toString(), directory.toString()).ok();
         Path copy = directory.resolve(original.getFileName());
-        Files.createDirectory(copy);
-        try (Stream<Path> parts = Files.list(original)) {
-            for (Path part : (Iterable<Path>) parts::iterator) {
-                boolean linked = part.endsWith("lib") || part.endsWith("bundle");
-                // where the directory is on another file system, the daemon starts without the archive
-                if (!linked
-                        || Run.of("cp", "-al", part.toString(), copy.toString()).status() != 0) {
-                    Run.of("cp", "-a", part.toString(), copy.toString()).ok();
-                }
-            }
+        for (String jar : CLASS_PATH) {
+            // where the directory is on another file system, the daemon starts without the archive
+            Run.of(
+                    "ln",
+                    "-f",
+                    original.resolve(jar).toString(),
+                    copy.resolve(jar).toString());
         }
         return copy;
+    }
+
+    /** Makes a jar of the class path a file of its own, with the same time, that a test may change. */
+    static void own(Path jar) throws Exception {
+        Path copy = jar.resolveSibling("." + jar.getFileName());
+        Files.copy(jar, copy, StandardCopyOption.COPY_ATTRIBUTES);
+        Files.move(copy, jar, StandardCopyOption.ATOMIC_MOVE);
     }
 
     private static Path home(Path directory) throws IOException {
