@@ -48,6 +48,7 @@ final class Attachment {
     /** What the VM knows of its disk; null before the first opening. */
     private volatile DiskShape known;
 
+    private volatile StateReason taken;
     private volatile Life life = new Life.Opening();
     private volatile boolean failing;
     private final AttachmentOpening opening;
@@ -352,20 +353,30 @@ final class Attachment {
         });
     }
 
+    /** Why it is about to be parked, since another host has taken its image; null if it is not. Any thread. */
+    StateReason taken() {
+        return taken;
+    }
+
     /**
      * Another host has taken the image: parks it until an operator resumes it, also after a restart. What the VM would
      * find then is the operator's to judge. Loop only.
      */
     private void lost(String why) {
-        if (!gate.lose()) {
+        if (taken != null) {
             return;
         }
+        StateReason reason = new StateReason(
+                Kind.IMAGE_TAKEN, why + "; make sure that it does not write there any more, and resume");
+        // operations that are queued before the one below may close the disk, and must not open it again
+        taken = reason;
+        gate.lose();
+        LOG.log(Level.WARNING, id + ": " + why);
         operations.submit("being parked, since its image was taken", () -> {
-            if (!calls.ask(gate::hasLost)) {
+            taken = null;
+            if (life.ending()) {
                 return null;
             }
-            StateReason reason = new StateReason(
-                    Kind.IMAGE_TAKEN, why + "; make sure that it does not write there any more, and resume");
             try {
                 record.park(true);
             } catch (DiskException e) {

@@ -175,6 +175,11 @@ final class AttachmentOpening {
 
     /** Opens disk and nodes, and lets requests through; parks it if that cannot be done. */
     void open(AttachmentDisk.Fits fits) throws DiskException {
+        StateReason taken = attachment.taken();
+        if (taken != null) {
+            attachment.to(new Life.Parked(taken));
+            throw new DiskException(Reason.BUSY, "attachment '" + attachment.id() + "': " + taken.text());
+        }
         if (!(attachment.life() instanceof Life.Opening)) {
             attachment.to(new Life.Opening());
         }

@@ -91,7 +91,8 @@ final class ServiceLoss {
                 return false;
             }
             boolean stays = attachment.life().why().kind() == Kind.OPERATOR
-                    || attachment.life().why().kind() == Kind.FAILED;
+                    || attachment.life().why().kind() == Kind.FAILED
+                    || attachment.life().why().kind() == Kind.IMAGE_TAKEN;
             StateReason why = stays ? attachment.life().why() : new StateReason(kind, text);
             if (!stays) {
                 attachment.opening().missing(new MissingService(kind, name, text));

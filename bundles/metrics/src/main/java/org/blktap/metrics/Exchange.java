@@ -49,7 +49,7 @@ final class Exchange implements PrometheusHttpExchange, PrometheusHttpRequest, P
     static Exchange read(SocketChannel client) throws IOException {
         OutputStream out = new BufferedOutputStream(Channels.newOutputStream(client), OUTPUT_BYTES);
         String head = head(client);
-        List<String> lines = head == null ? List.of("") : List.of(head.split("\r\n"));
+        List<String> lines = head == null ? List.of("") : List.of(head.split("\r\n", -1));
         Matcher first = REQUEST.matcher(lines.get(0));
         if (!first.matches()) {
             refuse(out, head != null && head.matches("(?s)[A-Z]+ [!-~]+ HTTP/1\\.[01]\r\n.*") ? 405 : 400);
@@ -63,6 +63,9 @@ final class Exchange implements PrometheusHttpExchange, PrometheusHttpRequest, P
         }
         Map<String, String> headers = new LinkedHashMap<>();
         for (String line : lines.subList(1, lines.size())) {
+            if (line.isEmpty()) {
+                break;
+            }
             Matcher header = HEADER.matcher(line);
             if (!header.matches()) {
                 refuse(out, 400);

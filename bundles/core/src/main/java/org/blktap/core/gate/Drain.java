@@ -13,6 +13,8 @@ final class Drain {
     private final IoLoop loop;
     /** Null while nobody waits. */
     private CompletableFuture<Void> drained;
+    /** Whether the disk knows that the gate is closed. */
+    private boolean told = true;
 
     Drain(Gate gate, IoLoop loop) {
         this.gate = gate;
@@ -21,11 +23,10 @@ final class Drain {
 
     /**
      * Asks the disk to hold nothing back, and completes when nothing is in flight. The gate is closed.
-     *
-     * @param wasOpen whether it was open until now
      */
-    CompletableFuture<Void> begin(boolean wasOpen) {
-        if (gate.disk() != null && (wasOpen || gate.inFlight() != 0)) {
+    CompletableFuture<Void> begin() {
+        if (gate.disk() != null && (!told || gate.inFlight() != 0)) {
+            told = true;
             draining(true);
         }
         if (gate.inFlight() == 0 && !diskBusy()) {
@@ -41,6 +42,7 @@ final class Drain {
 
     /** The disk may hold requests back again: the gate opens. */
     void over() {
+        told = false;
         draining(false);
     }
 

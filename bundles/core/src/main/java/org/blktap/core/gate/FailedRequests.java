@@ -158,7 +158,7 @@ public final class FailedRequests {
         CompletableFuture<Boolean> ended = retry;
         retry = null;
         toTry.clear();
-        ended.complete(all);
+        ended.complete(all && !gate.hasLost());
     }
 
     /** Ends a retry; what is at the disk goes on. */

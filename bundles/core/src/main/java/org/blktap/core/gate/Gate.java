@@ -234,7 +234,8 @@ public final class Gate implements DiskPort, Request.Completion {
     void settled(GateRequest request, int errno) {
         if (errno == 0) {
             finished(request, 0);
-        } else if (lost) {
+        } else if (lost && request.operation() != Operation.MAP) {
+            // a map may be in part in its list already
             hold(request);
         } else {
             failed(request, errno);
@@ -352,7 +353,7 @@ public final class Gate implements DiskPort, Request.Completion {
      * there are any of these, it opens when they have succeeded. Without a disk the gate stays closed.
      */
     public void open() {
-        open = disk != null;
+        open = disk != null && !lost;
         if (open) {
             drain.over();
         }
@@ -398,9 +399,8 @@ public final class Gate implements DiskPort, Request.Completion {
 
     /** Closes the gate, and goes on with a retry if there is one. */
     CompletableFuture<Void> drain() {
-        boolean was = open;
         open = false;
-        return drain.begin(was);
+        return drain.begin();
     }
 
     /** The disk threw when it was asked something: takes nothing more. */

@@ -305,7 +305,8 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private void watchAgain() {
         // a client that waits for the port or for room may go meanwhile, and its requests may be held as long as it
         // takes
-        int wanted = state != State.OPEN ? 0 : progress.stalled() ? IoLoop.HANG_UP : IoLoop.READABLE;
+        boolean listens = !progress.stalled() && transport.takesInput();
+        int wanted = state != State.OPEN ? 0 : listens ? IoLoop.READABLE : IoLoop.HANG_UP;
         socket.watchAgain(progress.blocked() ? wanted | IoLoop.WRITABLE : wanted);
     }
 

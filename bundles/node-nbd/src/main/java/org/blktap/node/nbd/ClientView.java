@@ -8,12 +8,18 @@ import org.blktap.node.nbd.ExportAccess.Verdict;
 final class ClientView {
     private final Catalogue catalogue;
     private final TlsMode mode;
+    private final boolean local;
     private X500Principal peer;
 
-    /** @param mode of the listener, for as long as the client is there */
-    ClientView(Catalogue catalogue, TlsMode mode) {
+    /**
+     * @param mode of the listener when the client came
+     * @param local whether it came by a unix socket, whose file mode decides alone; else each export does, also one that
+     *     has come since
+     */
+    ClientView(Catalogue catalogue, TlsMode mode, boolean local) {
         this.catalogue = catalogue;
         this.mode = mode;
+        this.local = local;
     }
 
     TlsMode mode() {
@@ -35,8 +41,7 @@ final class ClientView {
     }
 
     Verdict verdict(ExportInfo export) {
-        // without TLS at all it is a unix socket, whose mode decides, or exports that ask for none
-        Verdict verdict = mode == TlsMode.OFF ? Verdict.YES : export.access().of(peer);
+        Verdict verdict = local ? Verdict.YES : export.access().of(peer);
         if (verdict == Verdict.OTHER_SUBJECT) {
             catalogue.refused(export.name(), peer);
         }
@@ -46,7 +51,7 @@ final class ClientView {
     /** Those that the client may use. */
     List<ExportInfo> exports() {
         return catalogue.exports().stream()
-                .filter(each -> mode == TlsMode.OFF || each.access().of(peer) == Verdict.YES)
+                .filter(each -> local || each.access().of(peer) == Verdict.YES)
                 .toList();
     }
 

@@ -28,6 +28,9 @@ final class HandshakeClient {
         void gone(HandshakeClient client);
     }
 
+    /** Receives in one turn of the loop by which records that are here already are taken. */
+    private static final int RECEIVES = 4;
+
     private static final int MESSAGE = Nbd.OPTION_HEADER_BYTES + Handshake.MAX_OPTION;
 
     private final IoLoop loop;
@@ -37,6 +40,7 @@ final class HandshakeClient {
     private final String listener;
     private final Supplier<Supplier<SSLEngine>> engines;
     private final Outcome outcome;
+    private final ClientView view;
     private final Handshake handshake;
     private final Output out = new Output();
     private ByteBuffer in = ByteBuffer.allocate(MESSAGE);
@@ -53,6 +57,9 @@ final class HandshakeClient {
     private boolean away;
 
     private boolean ended;
+    private boolean released;
+    /** Goes on in a later turn with records that are here. */
+    private boolean again;
 
     /**
      * @param listener its name, for logs
@@ -77,6 +84,7 @@ final class HandshakeClient {
         this.engines = engines;
         this.outcome = outcome;
         this.log = log;
+        this.view = view;
         handshake = new Handshake(view);
         watch = loop.watch(fd, IoLoop.READABLE, this::ready);
         timer = loop.schedule(this::expired, timeoutMillis);
@@ -124,10 +132,26 @@ final class HandshakeClient {
         if (state == Handshake.State.UPGRADE || receive()) {
             step();
         }
-        // records that are here already are not reported by epoll
-        while (!ended && secure && state == Handshake.State.MORE && out.isEmpty() && tls.hasInput() && receive()) {
+        // records that are here already are not reported by epoll; a client that sends empty ones has no more than its turn
+        for (int i = 0; i < RECEIVES && hasRecords(); i++) {
+            if (!receive()) {
+                return;
+            }
             step();
         }
+        if (hasRecords() && !again) {
+            again = true;
+            loop.execute(() -> {
+                again = false;
+                if (!ended) {
+                    guarded(this::go);
+                }
+            });
+        }
+    }
+
+    private boolean hasRecords() {
+        return !ended && secure && state == Handshake.State.MORE && out.isEmpty() && tls.hasInput();
     }
 
     /** Takes what is here message by message; the next one only once the answer to the last is out. */
@@ -191,6 +215,7 @@ final class HandshakeClient {
         loop.offload(call, error -> {
             away = false;
             if (ended) {
+                release();
                 return;
             }
             watch.events(IoLoop.READABLE);
@@ -240,7 +265,7 @@ final class HandshakeClient {
         try {
             handshake.secured(tls.peer());
         } catch (SSLPeerUnverifiedException e) {
-            fault("no certificate");
+            fault(e.getMessage());
             return;
         }
         secure = true;
@@ -327,6 +352,7 @@ final class HandshakeClient {
 
     private void handOver() {
         end();
+        released = true;
         outcome.transmission(
                 this,
                 new Arrival(
@@ -341,16 +367,47 @@ final class HandshakeClient {
         close();
     }
 
-    /** Cuts the client off. */
+    /**
+     * Cuts the client off. While a helper thread works for it, it keeps its place: those that come and go would fill
+     * the queue of the helper threads otherwise.
+     */
     void close() {
         if (!ended) {
             end();
-            if (tls != null) {
-                tls.close();
+            if (!away) {
+                release();
             }
-            Libc.close(fd);
-            outcome.gone(this);
         }
+    }
+
+    /** Cuts the client off without waiting for a helper thread: the loop is about to end. */
+    void closeNow() {
+        if (!ended) {
+            end();
+        }
+        release();
+    }
+
+    private void release() {
+        if (released) {
+            return;
+        }
+        released = true;
+        if (tls != null) {
+            tls.close();
+        }
+        Libc.close(fd);
+        outcome.gone(this);
+    }
+
+    /** Whether it is cut off, but for a helper thread that works for it. */
+    boolean hasEnded() {
+        return ended;
+    }
+
+    /** Whether the client may use an export, as it is now. */
+    boolean allows(ExportInfo export) {
+        return view.verdict(export) == ExportAccess.Verdict.YES;
     }
 
     private void end() {

@@ -38,6 +38,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
 
     private final IoLoop loop;
     private final int fd;
+    private final boolean local;
     private final String name;
     private final Runnable closeSocket;
     private final NativeBuffer scratch;
@@ -64,6 +65,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     }
 
     /**
+     * @param local whether it is a unix socket, whose file mode says who may use the exports
      * @param name for logs
      * @param closeSocket closes the descriptor, and removes what names it
      * @param scratch native memory that all clients of the loop share for moving bytes
@@ -72,6 +74,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     Listener(
             IoLoop loop,
             int fd,
+            boolean local,
             String name,
             Runnable closeSocket,
             NativeBuffer scratch,
@@ -80,6 +83,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
             ClientCount clients) {
         this.loop = loop;
         this.fd = fd;
+        this.local = local;
         this.name = name;
         this.closeSocket = closeSocket;
         this.scratch = scratch;
@@ -132,7 +136,14 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         if (handshakes.size() < limits.get().handshakes()) {
             return true;
         }
-        HandshakeClient oldest = handshakes.iterator().next();
+        HandshakeClient oldest = handshakes.stream()
+                .filter(each -> !each.hasEnded())
+                .findFirst()
+                .orElse(null);
+        if (oldest == null) {
+            pause(HURRY_MILLIS);
+            return false;
+        }
         long left = HURRY_MILLIS - oldest.ageMillis();
         if (left > 0) {
             pause(left);
@@ -143,7 +154,12 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
                 name + ": " + handshakes.size()
                         + " clients are in the handshake; the one that has taken longest is cut off");
         oldest.close();
-        return true;
+        if (handshakes.size() < limits.get().handshakes()) {
+            return true;
+        }
+        // a helper thread still works for it
+        pause(HURRY_MILLIS);
+        return false;
     }
 
     private void pause(long milliseconds) {
@@ -169,7 +185,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
                     loop,
                     client,
                     name,
-                    new ClientView(this, mode()),
+                    new ClientView(this, mode(), local),
                     scratch,
                     limits.get().handshakeMillis(),
                     log,
@@ -226,7 +242,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     public void transmission(HandshakeClient done, Arrival arrival) {
         left(done);
         Shown export = shown.get(arrival.session().export());
-        if (export != null && export.places().take(1)) {
+        if (export != null && done.allows(export.node().info()) && export.places().take(1)) {
             export.node().accept(arrival, export.places());
         } else {
             // it went, or others came, while the last answer was on its way
@@ -308,7 +324,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         if (pause != null) {
             pause.cancel();
         }
-        List.copyOf(handshakes).forEach(HandshakeClient::close);
+        List.copyOf(handshakes).forEach(HandshakeClient::closeNow);
         if (watch != null) {
             watch.close();
         }

@@ -152,7 +152,15 @@ final class NbdServer {
                 unixMode = mode == ANY_MODE ? DEFAULT_MODE : mode;
                 unixSocket = UnixListener.openKept(socket, unixMode, null);
                 unix = new Listener(
-                        control, unixSocket.fd(), socket.toString(), unixSocket::close, scratch, limits, places, count);
+                        control,
+                        unixSocket.fd(),
+                        true,
+                        socket.toString(),
+                        unixSocket::close,
+                        scratch,
+                        limits,
+                        places,
+                        count);
                 Listener watched = unix;
                 if (unixSocket.isInherited()) {
                     hold(control, unix);
@@ -219,12 +227,15 @@ final class NbdServer {
         KeptSockets kept = KeptSockets.ours();
         int inherited = at.port() == 0 ? -1 : kept.takeTcp(at.address(), at.port());
         int fd = inherited < 0 ? Sockets.listen(at) : inherited;
+        if (inherited >= 0) {
+            Libc.fcntl(fd, Libc.F_SETFL, Libc.fcntl(fd, Libc.F_GETFL, 0) | Libc.O_NONBLOCK);
+        }
         TcpEndpoint got = at.withPort(Sockets.port(fd));
         Runnable close = () -> {
             kept.forget(fd);
             Libc.close(fd);
         };
-        Listener listener = new Listener(control, fd, got.toString(), close, scratch, limits, places, count);
+        Listener listener = new Listener(control, fd, false, got.toString(), close, scratch, limits, places, count);
         tcp.put(got, listener);
         if (inherited < 0) {
             kept.keep(fd);

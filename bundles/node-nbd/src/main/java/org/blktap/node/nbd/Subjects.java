@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.HashSet;
+import java.util.Locale;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -32,11 +33,11 @@ final class Subjects {
 
     private final Path file;
     private final LimitedLog log = NbdLimits.log();
-    private volatile Set<X500Principal> allowed;
+    private volatile Set<String> allowed;
     /** When the file was read; helper threads, guarded by this object. */
     private Map<String, Object> stamp;
 
-    private Subjects(Path file, Set<X500Principal> allowed) {
+    private Subjects(Path file, Set<String> allowed) {
         this.file = file;
         this.allowed = allowed;
     }
@@ -62,15 +63,23 @@ final class Subjects {
                 throw Options.bad("subjects", text, "a path");
             }
         }
-        Set<X500Principal> names = new HashSet<>();
+        Set<String> names = new HashSet<>();
         for (String each : text.split(";")) {
-            names.add(principal(PercentCoding.decode(each), "subjects"));
+            names.add(name(principal(PercentCoding.decode(each), "subjects")));
         }
         return new Subjects(null, names);
     }
 
+    /**
+     * A name for comparison. Not the canonical form, which principals compare by: its compatibility decomposition of
+     * Unicode makes one name of several, and can make a separator of a letter.
+     */
+    private static String name(X500Principal subject) {
+        return subject.getName(X500Principal.RFC2253).toLowerCase(Locale.ROOT);
+    }
+
     boolean allow(X500Principal subject) {
-        return allowed == null || allowed.contains(subject);
+        return allowed == null || subject != null && allowed.contains(name(subject));
     }
 
     /** Reads the file again if it has changed; one that cannot be used changes nothing. Blocking; any thread. */
@@ -97,7 +106,7 @@ final class Subjects {
         }
     }
 
-    private Set<X500Principal> read() throws DiskException {
+    private Set<String> read() throws DiskException {
         byte[] bytes;
         try (InputStream in = Files.newInputStream(file)) {
             bytes = in.readNBytes(MAX_FILE_BYTES + 1);
@@ -107,14 +116,14 @@ final class Subjects {
         if (bytes.length > MAX_FILE_BYTES) {
             throw new DiskException(Reason.BAD_OPTION, file + ": more than " + MAX_FILE_BYTES + " bytes");
         }
-        Set<X500Principal> names = new HashSet<>();
+        Set<String> names = new HashSet<>();
         List<String> lines = new String(bytes, StandardCharsets.UTF_8)
                 .lines()
                 .map(String::strip)
                 .toList();
         for (int i = 0; i < lines.size(); i++) {
             if (!lines.get(i).isEmpty() && !lines.get(i).startsWith("#")) {
-                names.add(principal(lines.get(i), file + ", line " + (i + 1)));
+                names.add(name(principal(lines.get(i), file + ", line " + (i + 1))));
             }
         }
         return names;

@@ -1,6 +1,7 @@
 package org.blktap.node.nbd;
 
 import java.nio.ByteBuffer;
+import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
@@ -57,6 +58,12 @@ final class TlsTransport implements Transport {
     X500Principal peer() throws SSLPeerUnverifiedException {
         X509Certificate certificate =
                 (X509Certificate) records.engine().getSession().getPeerCertificates()[0];
+        try {
+            // a session that is resumed was verified when it began
+            certificate.checkValidity();
+        } catch (CertificateException e) {
+            throw new SSLPeerUnverifiedException("a certificate that is not valid now");
+        }
         return certificate.getSubjectX500Principal();
     }
 
@@ -119,6 +126,11 @@ final class TlsTransport implements Transport {
     @Override
     public long scatter(long message) {
         throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public boolean takesInput() {
+        return records.outputRoom() >= TlsRecords.MAX_RECORD;
     }
 
     @Override

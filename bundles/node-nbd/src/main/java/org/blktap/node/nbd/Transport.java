@@ -38,6 +38,11 @@ interface Transport extends AutoCloseable {
      */
     long send(long message);
 
+    /** Whether {@link #receive} can take anything now; a peer that does not read what it has caused is not listened to. */
+    default boolean takesInput() {
+        return true;
+    }
+
     /** Whether {@link #receive} has something to give that epoll does not report. */
     boolean hasInput();
 

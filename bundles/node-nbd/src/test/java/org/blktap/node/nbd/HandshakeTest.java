@@ -33,7 +33,7 @@ class HandshakeTest {
     private static final int BOTH_FLAGS = Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES;
 
     private Catalogue catalogue = () -> List.of(A, B);
-    private Handshake handshake = new Handshake(new ClientView(() -> catalogue.exports(), TlsMode.OFF));
+    private Handshake handshake = new Handshake(new ClientView(() -> catalogue.exports(), TlsMode.OFF, true));
     private ByteBuffer said = ByteBuffer.allocate(0);
     private ByteBuffer left = ByteBuffer.allocate(0);
 
@@ -157,7 +157,7 @@ class HandshakeTest {
     void exportNameIsPaddedUnlessAgreed() {
         assertEquals(State.TRANSMISSION, feed(flags(0), option(Nbd.OPT_EXPORT_NAME, bytes("a"))));
         assertEquals(8 + 2 + 124, said.remaining());
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         assertEquals(State.TRANSMISSION, feed(flags(BOTH_FLAGS), option(Nbd.OPT_EXPORT_NAME, bytes("a"))));
         assertEquals(8 + 2, said.remaining());
         assertEquals(1 << 20, said.getLong());
@@ -206,7 +206,7 @@ class HandshakeTest {
         assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_STARTTLS)));
         expect(Nbd.OPT_STARTTLS, Nbd.REP_ERR_POLICY);
         for (TlsMode mode : new TlsMode[] {TlsMode.ALLOWED, TlsMode.REQUIRED}) {
-            handshake = new Handshake(new ClientView(catalogue, mode));
+            handshake = new Handshake(new ClientView(catalogue, mode, mode == TlsMode.OFF));
             assertEquals(
                     State.UPGRADE,
                     feed(
@@ -241,9 +241,9 @@ class HandshakeTest {
         expect(Nbd.OPT_GO, Nbd.REP_ERR_TOO_BIG);
         expect(77, Nbd.REP_ERR_UNSUP);
         expect(Nbd.OPT_LIST, Nbd.REP_ERR_INVALID);
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         assertEquals(State.FAULT, feed(flags(BOTH_FLAGS), option(77, new byte[Handshake.MAX_SKIPPED + 1])));
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         assertEquals(
                 State.FAULT, feed(flags(BOTH_FLAGS), option(Nbd.OPT_EXPORT_NAME, new byte[Handshake.MAX_OPTION + 1])));
     }
@@ -257,12 +257,12 @@ class HandshakeTest {
     @Test
     void whatIsNotTheProtocolIsCutOff() {
         assertEquals(State.FAULT, feed(flags(4)));
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         assertEquals(
                 State.FAULT, feed(flags(BOTH_FLAGS), ByteBuffer.allocate(16).put(bytes("GET / HTTP/1.1\r\n"))));
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         assertEquals(State.FAULT, feed(flags(0), option(Nbd.OPT_LIST)), "options without fixed newstyle");
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         ByteBuffer[] many = new ByteBuffer[Handshake.MAX_OPTIONS + 2];
         java.util.Arrays.setAll(many, i -> i == 0 ? flags(BOTH_FLAGS) : option(77));
         assertEquals(State.FAULT, feed(many));
@@ -282,7 +282,7 @@ class HandshakeTest {
         bad.add(ByteBuffer.allocate(6).putShort(4, (short) -1).array());
         bad.add(ByteBuffer.allocate(6000).putInt(5000).array());
         for (byte[] data : bad) {
-            handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+            handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
             assertEquals(
                     State.MORE,
                     feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, data), option(Nbd.OPT_STRUCTURED_REPLY, new byte[1])));
@@ -384,7 +384,7 @@ class HandshakeTest {
         expect(set, Nbd.REP_ACK);
         expect(set, Nbd.REP_ERR_TOO_BIG);
         assertEquals(List.of(), handshake.session().contexts(), "a refused option selects nothing");
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         String[] empty = new String[4000];
         java.util.Arrays.fill(empty, "");
         feed(
@@ -418,7 +418,7 @@ class HandshakeTest {
         ByteBuffer export = expect(Nbd.OPT_GO, Nbd.REP_INFO);
         assertNotEquals(0, export.getShort(10) & Nbd.FLAG_SEND_DF);
         assertEquals(new Session("a", Framing.EXTENDED, List.of(MetaContext.ALLOCATION)), handshake.session());
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         assertEquals(
                 State.FAULT,
                 feed(flags(BOTH_FLAGS), option(Nbd.OPT_EXTENDED_HEADERS), option(Nbd.OPT_EXPORT_NAME, bytes("a"))));
@@ -436,7 +436,7 @@ class HandshakeTest {
                 new byte[3],
                 NbdTestClient.context("zz"),
                 NbdTestClient.context("a", new String[0]))) {
-            handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+            handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
             feed(
                     flags(BOTH_FLAGS),
                     structured.rewind().position(16),
@@ -458,7 +458,7 @@ class HandshakeTest {
                 java.util.Arrays.copyOf(good, good.length - 1),
                 java.util.Arrays.copyOf(good, good.length + 1),
                 ByteBuffer.allocate(8).putInt(-1).array())) {
-            handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+            handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
             feed(flags(BOTH_FLAGS), option(Nbd.OPT_STRUCTURED_REPLY), option(Nbd.OPT_SET_META_CONTEXT, bad));
             expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
             expect(Nbd.OPT_SET_META_CONTEXT, Nbd.REP_ERR_INVALID);
@@ -507,12 +507,12 @@ class HandshakeTest {
             all.put(message.flip());
         }
         byte[] bytes = java.util.Arrays.copyOf(all.array(), all.position());
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         State whole = feed(bytes, Integer.MAX_VALUE);
         ByteBuffer answer = said;
         Session session = handshake.session();
         assertTrue(answer.remaining() <= 400 * 40, "answered " + answer.remaining() + " bytes");
-        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF));
+        handshake = new Handshake(new ClientView(catalogue, TlsMode.OFF, true));
         State cut = feed(bytes, piece);
         assertEquals(whole, cut, "seed " + seed);
         assertEquals(answer, said);
