@@ -69,7 +69,8 @@ final class Line implements IoLoop.BlockingCall {
                 if (!endsInZeros()) {
                     disk.complain(
                             "a write to the last sector has data after the end of the export, which the server cannot store");
-                    end(Errno.ENOSPC);
+                    // not ENOSPC, for which a VM would be made to wait
+                    end(Errno.EFBIG);
                     return;
                 }
             }

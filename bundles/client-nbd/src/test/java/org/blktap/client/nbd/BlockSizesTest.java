@@ -158,10 +158,10 @@ class BlockSizesTest {
                 NbdTestDisk disk = new NbdTestDisk(server.uri(), false)) {
             byte[] sector = new byte[SECTOR];
             sector[1_000_001 % SECTOR] = 1;
-            assertEquals(Errno.ENOSPC, disk.run(Operation.WRITE, 1_000_001 & -SECTOR, sector));
+            assertEquals(Errno.EFBIG, disk.run(Operation.WRITE, 1_000_001 & -SECTOR, sector));
             byte[] two = new byte[2 * SECTOR];
             two[2 * SECTOR - 1] = 1;
-            assertEquals(Errno.ENOSPC, disk.run(Operation.WRITE, (1_000_001 & -SECTOR) - SECTOR, two));
+            assertEquals(Errno.EFBIG, disk.run(Operation.WRITE, (1_000_001 & -SECTOR) - SECTOR, two));
         }
     }
 

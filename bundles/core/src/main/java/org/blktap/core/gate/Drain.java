@@ -21,9 +21,7 @@ final class Drain {
         this.loop = loop;
     }
 
-    /**
-     * Asks the disk to hold nothing back, and completes when nothing is in flight. The gate is closed.
-     */
+    /** Asks the disk to hold nothing back, and completes when nothing is in flight. The gate is closed. */
     CompletableFuture<Void> begin() {
         if (gate.disk() != null && (!told || gate.inFlight() != 0)) {
             told = true;

@@ -155,6 +155,30 @@ class GateTest {
         assertTrue(disk.seen.isEmpty());
     }
 
+    /** Its list of ranges may be filled in part: a second answer would be appended to it. */
+    @Test
+    void aMapOfALostDiskIsAnswered() {
+        Request map = gate.newRequest(ended::add, 1).setMap(0, 512, new ExtentList());
+        gate.submit(map);
+        gate.lose();
+        disk.error = Errno.ESHUTDOWN;
+        disk.endAll();
+        assertEquals(List.of(map), ended);
+        assertEquals(Errno.ESHUTDOWN, map.error());
+    }
+
+    @Test
+    void theGateDoesNotOpenOnALostDisk() {
+        gate.lose();
+        gate.open();
+        assertFalse(gate.isOpen());
+        gate.remove();
+        gate.held().diskClosed();
+        gate.install(disk);
+        gate.open();
+        assertTrue(gate.isOpen());
+    }
+
     /**
      * Requests of a disk whose image was taken are done by the next disk; what is wrong with a request is said all the
      * same.

@@ -13,8 +13,8 @@ final class ClientView {
 
     /**
      * @param mode of the listener when the client came
-     * @param local whether it came by a unix socket, whose file mode decides alone; else each export does, also one that
-     *     has come since
+     * @param local whether it came by a unix socket, whose file mode decides alone; else each export does, also one
+     *     that has come since
      */
     ClientView(Catalogue catalogue, TlsMode mode, boolean local) {
         this.catalogue = catalogue;

@@ -132,7 +132,8 @@ final class HandshakeClient {
         if (state == Handshake.State.UPGRADE || receive()) {
             step();
         }
-        // records that are here already are not reported by epoll; a client that sends empty ones has no more than its turn
+        // records that are here already are not reported by epoll; a client that sends empty ones has no more than its
+        // turn
         for (int i = 0; i < RECEIVES && hasRecords(); i++) {
             if (!receive()) {
                 return;

@@ -136,10 +136,8 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         if (handshakes.size() < limits.get().handshakes()) {
             return true;
         }
-        HandshakeClient oldest = handshakes.stream()
-                .filter(each -> !each.hasEnded())
-                .findFirst()
-                .orElse(null);
+        HandshakeClient oldest =
+                handshakes.stream().filter(each -> !each.hasEnded()).findFirst().orElse(null);
         if (oldest == null) {
             pause(HURRY_MILLIS);
             return false;
@@ -242,7 +240,9 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     public void transmission(HandshakeClient done, Arrival arrival) {
         left(done);
         Shown export = shown.get(arrival.session().export());
-        if (export != null && done.allows(export.node().info()) && export.places().take(1)) {
+        if (export != null
+                && done.allows(export.node().info())
+                && export.places().take(1)) {
             export.node().accept(arrival, export.places());
         } else {
             // it went, or others came, while the last answer was on its way

@@ -38,7 +38,9 @@ interface Transport extends AutoCloseable {
      */
     long send(long message);
 
-    /** Whether {@link #receive} can take anything now; a peer that does not read what it has caused is not listened to. */
+    /**
+     * Whether {@link #receive} can take anything now; a peer that does not read what it has caused is not listened to.
+     */
     default boolean takesInput() {
         return true;
     }

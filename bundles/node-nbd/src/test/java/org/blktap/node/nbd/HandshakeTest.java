@@ -228,6 +228,21 @@ class HandshakeTest {
         }
     }
 
+    /** A client may have come to a port before an export that wants TLS. */
+    @Test
+    void anExportDecidesAlsoOnAPortWithoutTls() throws Exception {
+        ExportInfo strict = catalogue.exports().iterator().next();
+        ClientView view = new ClientView(catalogue, TlsMode.OFF, false);
+        assertEquals(ExportAccess.Verdict.YES, view.verdict(strict));
+        ExportAccess required = new ExportAccess(TlsMode.REQUIRED, Subjects.of("CN=backup"));
+        assertEquals(ExportAccess.Verdict.NEEDS_TLS, required.of(null));
+        assertEquals(ExportAccess.Verdict.YES, required.of(new X500Principal("cn=Backup")));
+        Subjects two = Subjects.of("CN=backup%2CO=Example");
+        assertTrue(two.allow(new X500Principal("cn=BACKUP, o=example")));
+        // a full-width comma is a letter
+        assertFalse(two.allow(new X500Principal("CN=\"backup\uff0cO=Example\"")));
+    }
+
     @Test
     void longOptionsAreSkippedAndLongerOnesCutOff() {
         assertEquals(

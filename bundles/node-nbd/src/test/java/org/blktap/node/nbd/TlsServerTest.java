@@ -362,6 +362,17 @@ class TlsServerTest {
         expectServed(secure("a").choose("a", Framing.SIMPLE));
     }
 
+    /** The port had no TLS when the client came. */
+    @Test
+    void aClientWithoutTlsGetsNoExportThatWantsItLater() throws Exception {
+        attach("plain", "tls=off");
+        NbdTestClient early = client("plain");
+        early.greet();
+        attach("strict", "tls=required", "tcp=" + port("plain"), "subjects=CN=other");
+        expect(early, Nbd.OPT_GO, NbdTestClient.go("strict"), Nbd.REP_ERR_TLS_REQD);
+        expectServed(early.choose("plain", Framing.SIMPLE));
+    }
+
     @Test
     void anExportMayBeForSomeSubjectsOnly() throws Exception {
         Path list = Files.writeString(directory.resolve("list"), "# nobody yet\nCN=someone\n");
