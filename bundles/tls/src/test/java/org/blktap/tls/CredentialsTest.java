@@ -175,7 +175,7 @@ class CredentialsTest {
             {Files.readString(good.directory().resolve("locked.pem")), "encrypted"},
             {Files.readString(good.directory().resolve("client-key.pem")), "not the key of the certificate"},
             {Files.readString(good.directory().resolve("client-cert.pem")), "no private key"},
-            {kept.replaceAll("[A-Za-z0-9]{4}\n-----END", "-----END"), "not a private key"},
+            {kept.replaceAll("[A-Za-z0-9+/=]{4}\n-----END", "-----END"), "not a private key"},
             {"", "no PEM block"},
             {"-----BEGIN EC PRIVATE KEY-----\nMAA=\n-----END EC PRIVATE KEY-----\n", "does not name its curve"},
             {"x".repeat(2 << 20), "more than"}
