@@ -59,7 +59,7 @@ final class AttachmentDisk {
     private volatile DiskInfo info = NOT_KNOWN_YET;
     private volatile String engineName = "";
 
-    /** @param lost is told, on the loop, why the image is lost */
+    /** @param lost receives, on the loop, the reason why the image is lost */
     AttachmentDisk(
             String id,
             IoLoop loop,

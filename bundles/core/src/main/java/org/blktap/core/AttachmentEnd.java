@@ -9,7 +9,6 @@ import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.core.gate.FaultPolicy;
 import org.blktap.core.gate.Gate;
 
 /** Ends an attachment by its last operation: saves, drains, closes nodes and disk, ends the loop. */
@@ -121,7 +120,6 @@ final class AttachmentEnd {
 
     /** Answers what is held with errors, and from now on what fails. Loop only. */
     private void failRequests() {
-        gate.failed().policy(FaultPolicy.REPORT);
         gate.failed().fail();
         gate.held().fail();
     }

@@ -14,7 +14,7 @@ import org.blktap.api.memory.NativeMemory;
  * @param used receives the drivers that took part
  * @param kept receives what stays until the detach
  * @param own the uppermost image of each disk that the attachment has open: their locks do not exclude each other
- * @param lost is told, on the loop, why the attachment has lost its image
+ * @param lost receives, on the loop, the reason why the attachment has lost its image
  */
 record OpenEnvironment(
         IoLoop loop,

@@ -29,6 +29,20 @@ public final class Prerequisite implements AutoCloseable {
     }
 
     /**
+     * Reports whether a library is present.
+     *
+     * @param missing why it cannot be used; null if it can
+     * @param debianPackage the name of the package that has it
+     */
+    public void library(String missing, String debianPackage) {
+        if (missing == null) {
+            present();
+        } else {
+            absent(missing + "; Debian has it in the package " + debianPackage);
+        }
+    }
+
+    /**
      * Reports that the prerequisite is present: components that refer to a {@link Condition} of this id become active
      * before this returns.
      */

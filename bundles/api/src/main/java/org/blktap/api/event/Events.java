@@ -7,7 +7,7 @@ import org.osgi.annotation.versioning.ProviderType;
 
 /**
  * The events of the daemon: a service by which any bundle publishes them and reads them. The history is bounded; a
- * reader that is behind it is told which events it has missed.
+ * reader that is behind it gets a note of those that it has missed.
  */
 @ProviderType
 public interface Events {

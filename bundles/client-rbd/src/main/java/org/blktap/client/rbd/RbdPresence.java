@@ -1,6 +1,5 @@
 package org.blktap.client.rbd;
 
-import java.lang.System.Logger.Level;
 import org.blktap.linux.CephLibraries;
 import org.blktap.linux.LibRbd;
 import org.blktap.linux.Prerequisite;
@@ -27,14 +26,7 @@ public final class RbdPresence {
     @Activate
     public RbdPresence(BundleContext context) {
         librbd = new Prerequisite(context, ID);
-        String missing = CephLibraries.missing();
-        if (missing == null) {
-            librbd.present();
-        } else {
-            librbd.absent(missing + "; Debian has it in the package " + LibRbd.PACKAGE);
-            System.getLogger("org.blktap.client.rbd")
-                    .log(Level.DEBUG, "there is no tap:rbd: librbd cannot be used (" + missing + ")");
-        }
+        librbd.library(CephLibraries.missing(), LibRbd.PACKAGE);
     }
 
     @Deactivate

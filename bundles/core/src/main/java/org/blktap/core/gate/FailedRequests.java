@@ -25,6 +25,8 @@ public final class FailedRequests {
     private final Deque<GateRequest> toTry = new ArrayDeque<>();
 
     private FaultPolicy policy = FaultPolicy.REPORT;
+    /** Whether none is held any more. */
+    private boolean answering;
     /** Completes when a retry ends; null while there is none. */
     private CompletableFuture<Boolean> retry;
 
@@ -88,11 +90,12 @@ public final class FailedRequests {
     }
 
     /**
-     * Whether a request that has failed is held. A question about how a range is stored is not: its answer may be in
-     * part in the list already, and no VM asks one.
+     * Whether a request that has failed is held: if the policy says so, and always if the disk has lost its image, so
+     * that the next one has it. A question about how a range is stored is not: its answer may be in part in the list
+     * already, and no VM asks one.
      */
     boolean holds(GateRequest request, int errno) {
-        return policy.holds(errno) && request.operation() != Operation.MAP;
+        return !answering && (gate.hasLost() || policy.holds(errno)) && request.operation() != Operation.MAP;
     }
 
     void add(GateRequest request) {
@@ -175,8 +178,9 @@ public final class FailedRequests {
         return held;
     }
 
-    /** Answers all with the errors that they have failed with. */
+    /** Answers all with the errors that they have failed with, and from now on each that fails. */
     public void fail() {
+        answering = true;
         stop();
         List<GateRequest> all = List.copyOf(waiting);
         waiting.clear();

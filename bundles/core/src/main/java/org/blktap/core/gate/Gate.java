@@ -230,31 +230,21 @@ public final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    /** Ends a request that the disk has ended; if that has lost its image, a failure waits for the next disk. */
+    /** Ends a request of a node that the disk has ended, or holds it if that has failed and the policy says so. */
     void settled(GateRequest request, int errno) {
-        if (errno == 0) {
-            finished(request, 0);
-        } else if (lost && request.operation() != Operation.MAP) {
-            // a map may be in part in its list already
-            hold(request);
-        } else {
-            failed(request, errno);
-        }
-    }
-
-    /** Ends a request of a node that the disk has failed, or holds it if the policy says so. */
-    private void failed(GateRequest request, int errno) {
-        if (!failed.holds(request, errno)) {
+        if (errno == 0 || !failed.holds(request, errno)) {
             finished(request, errno);
             return;
         }
         request.end(errno);
-        if (!failed.retrying()) {
+        if (!failed.retrying() && !lost) {
             errors.failed(request);
         }
         failed.add(request);
         open = false;
-        owner.diskFailed();
+        if (!lost) {
+            owner.diskFailed();
+        }
         inFlight--;
         progressNanos = loop.nanoTime();
         ended();
@@ -377,7 +367,7 @@ public final class Gate implements DiskPort, Request.Completion {
         if (all) {
             open();
             owner.reopened();
-        } else if (failed.halted()) {
+        } else if (failed.halted() && !lost) {
             owner.diskFailed();
         }
     }

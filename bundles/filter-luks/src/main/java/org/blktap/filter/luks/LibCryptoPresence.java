@@ -27,10 +27,8 @@ public final class LibCryptoPresence {
     public LibCryptoPresence(BundleContext context) {
         libcrypto = new Prerequisite(context, ID);
         String missing = LibCrypto.missing();
-        if (missing == null) {
-            libcrypto.present();
-        } else {
-            libcrypto.absent(missing + "; Debian has it in the package " + LibCrypto.PACKAGE);
+        libcrypto.library(missing, LibCrypto.PACKAGE);
+        if (missing != null) {
             System.getLogger("org.blktap.filter.luks")
                     .log(Level.INFO, "there is no filter luks: libcrypto cannot be used (" + missing + ")");
         }

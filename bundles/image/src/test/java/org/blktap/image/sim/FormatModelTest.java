@@ -303,19 +303,7 @@ public abstract class FormatModelTest {
             exerciser.run(disk, 100);
             assertEquals(failed, exerciser.failed(), () -> "later requests fail too: " + exerciser.failures());
             disk.close();
-            setup.reopen();
-            setup.check(false);
-            if (repairs()) {
-                setup.check(true);
-                assertEquals(0, setup.check(false).leaked(), "leaked");
-            }
-            disk = setup.open();
-            exerciser.verify(disk);
-            disk.close();
-            int end = setup.loop.moment();
-            for (int i = 0; i < 4; i++) {
-                crash(setup, exerciser, running, begin + setup.random.nextInt(end - begin), i % 2 == 0);
-            }
+            verifyAfter(setup, exerciser, running, begin);
         });
     }
 
@@ -344,19 +332,7 @@ public abstract class FormatModelTest {
             exerciser.verify(disk);
             disk.close();
             retries[0] += retried.retries();
-            setup.reopen();
-            setup.check(false);
-            if (repairs()) {
-                setup.check(true);
-                assertEquals(0, setup.check(false).leaked(), "leaked");
-            }
-            disk = setup.open();
-            exerciser.verify(disk);
-            disk.close();
-            int end = setup.loop.moment();
-            for (int i = 0; i < 4; i++) {
-                crash(setup, exerciser, running, begin + setup.random.nextInt(end - begin), i % 2 == 0);
-            }
+            verifyAfter(setup, exerciser, running, begin);
         });
         assertTrue(retries[0] > 0, "nothing was tried again");
     }
@@ -567,6 +543,24 @@ public abstract class FormatModelTest {
         try (DiskExerciser whole =
                 new DiskExerciser(setup.loop, setup.random, disk.info().sizeBytes(), 4, setup::initial)) {
             whole.expectZeros(disk, setup.kind.size());
+        }
+    }
+
+    /** The closed image of a round is whole, and would have been after a crash at any moment since its beginning. */
+    private void verifyAfter(Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int begin)
+            throws Exception {
+        setup.reopen();
+        setup.check(false);
+        if (repairs()) {
+            setup.check(true);
+            assertEquals(0, setup.check(false).leaked(), "leaked");
+        }
+        VirtualDisk disk = setup.open();
+        exerciser.verify(disk);
+        disk.close();
+        int end = setup.loop.moment();
+        for (int i = 0; i < 4; i++) {
+            crash(setup, exerciser, running, begin + setup.random.nextInt(end - begin), i % 2 == 0);
         }
     }
 
