@@ -27,6 +27,18 @@ class PackagesIT {
         check.ok();
     }
 
+    /** The unit under a real systemd. */
+    @Test
+    void underSystemd() throws Exception {
+        assumeTrue(System.getProperty("user.name").equals("root"), "only root makes a Debian");
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/systemd-nspawn")), "no systemd-nspawn");
+        Run check = Run.of(ROOT.resolve("itests/deb/systemd").toString(), "bookworm");
+        assertTrue(
+                check.out().contains("systemd of bookworm started, reloaded, restarted and watched over the daemon"),
+                check::toString);
+        check.ok();
+    }
+
     @Test
     void lintianFindsNoErrors() throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/lintian")), "no lintian");

@@ -1,7 +1,5 @@
 package org.blktap.health;
 
-import java.io.IOException;
-import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -17,12 +15,13 @@ import org.blktap.linux.PinnedFile;
  *
  * @param id of the attachment
  * @param device the number of the file system
- * @param store the file system
+ * @param path it: the file system is asked by the name of a file, since a process in a chroot or container may have no
+ *     list of mounts that names it
  * @param growth bytes that it may still take: the size of the disk without what the file occupies
  */
-record ImageFile(String id, long device, FileStore store, long growth) {
+record ImageFile(String id, long device, Path path, long growth) {
     /** Returns that of an attachment; null if it has none, as a disk that is a block device, or cannot grow. */
-    static ImageFile of(AttachmentStatus attachment) throws DiskException, IOException {
+    static ImageFile of(AttachmentStatus attachment) throws DiskException {
         Path path = path(attachment.spec());
         if (attachment.readOnly() || path == null || !Files.exists(path)) {
             return null;
@@ -31,7 +30,7 @@ record ImageFile(String id, long device, FileStore store, long growth) {
             FileStatus status = file.status();
             long growth = attachment.sizeBytes() - status.allocated();
             return status.regularFile() && growth > 0
-                    ? new ImageFile(attachment.id(), status.device(), Files.getFileStore(path), growth)
+                    ? new ImageFile(attachment.id(), status.device(), path, growth)
                     : null;
         }
     }

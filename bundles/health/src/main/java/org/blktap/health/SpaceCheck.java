@@ -1,8 +1,7 @@
 package org.blktap.health;
 
-import java.io.IOException;
-import java.nio.file.FileStore;
-import java.nio.file.Files;
+import java.io.File;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,14 +39,15 @@ public final class SpaceCheck implements HealthCheck {
 
     /** A file system: its images, and what they may still take. */
     private static final class Use {
-        private final FileStore store;
+        /** One of them: its file system is asked by it. */
+        private final File file;
         /** Attachments, and the daemon itself. */
         private final List<String> ids = new ArrayList<>();
 
         private long growth;
 
-        Use(FileStore store) {
-            this.store = store;
+        Use(Path file) {
+            this.file = file.toFile();
         }
 
         void add(String id, long bytes) {
@@ -84,18 +84,17 @@ public final class SpaceCheck implements HealthCheck {
             try {
                 ImageFile image = ImageFile.of(each);
                 if (image != null) {
-                    uses.computeIfAbsent(image.device(), any -> new Use(image.store()))
+                    uses.computeIfAbsent(image.device(), any -> new Use(image.path()))
                             .add(image.id(), image.growth());
                 }
-            } catch (DiskException | IOException e) {
+            } catch (DiskException e) {
                 findings.warn(each.id() + ": the space of its image cannot be examined: " + e.getMessage());
             }
         }
         try (PinnedFile own = PinnedFile.of(directories.data())) {
-            FileStore store = Files.getFileStore(directories.data());
-            uses.computeIfAbsent(own.status().device(), any -> new Use(store))
+            uses.computeIfAbsent(own.status().device(), any -> new Use(directories.data()))
                     .add("the records in " + directories.data(), OWN_GROWTH);
-        } catch (DiskException | IOException e) {
+        } catch (DiskException e) {
             findings.warn(directories.data() + ": its space cannot be examined: " + e.getMessage());
         }
         uses.values().forEach(use -> judge(use, findings));
@@ -110,18 +109,14 @@ public final class SpaceCheck implements HealthCheck {
     }
 
     private void judge(Use use, Findings findings) {
-        FileStore store = use.store;
-        long total;
-        long free;
-        try {
-            total = store.getTotalSpace();
-            free = store.getUsableSpace();
-        } catch (IOException e) {
-            findings.warn(store + ": its space cannot be examined: " + e.getMessage());
+        long total = use.file.getTotalSpace();
+        long free = use.file.getUsableSpace();
+        if (total == 0) {
+            findings.warn("the file system of " + use.file + ": its space cannot be examined");
             return;
         }
-        double percent = total == 0 ? 0 : 100.0 * free / total;
-        String line = store + ": " + FormattingResultLog.bytesHumanReadable(free) + " of "
+        double percent = 100.0 * free / total;
+        String line = "the file system of " + use.file + ": " + FormattingResultLog.bytesHumanReadable(free) + " of "
                 + FormattingResultLog.bytesHumanReadable(total) + " (" + (int) percent + " %) are free, and up to "
                 + FormattingResultLog.bytesHumanReadable(use.growth) + " may be needed by " + takers(use);
         if (use.growth <= free || percent >= warnPercent) {
