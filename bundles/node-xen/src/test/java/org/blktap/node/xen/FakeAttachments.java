@@ -24,6 +24,7 @@ import org.blktap.api.disk.TapSpec;
 final class FakeAttachments implements Attachments {
     private final TestHost host;
     final Map<String, AttachRequest> attached = new ConcurrentSkipListMap<>();
+    /** Each is there when it has had its effect. */
     final List<String> calls = new CopyOnWriteArrayList<>();
     /** Those that could not be opened again. */
     final Set<String> parked = ConcurrentHashMap.newKeySet();
@@ -49,30 +50,34 @@ final class FakeAttachments implements Attachments {
 
     @Override
     public AttachmentStatus attach(AttachRequest request) throws DiskException {
-        calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes()
-                + (request.readOnly() ? " read-only" : "")
-                + (request.options().isEmpty() ? "" : " " + request.options()));
         try {
-            meanwhile.happens();
-        } catch (IOException e) {
-            throw new AssertionError(e);
+            try {
+                meanwhile.happens();
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+            if (!request.spec().type().equals("ram")) {
+                throw new DiskException(
+                        DiskException.Reason.WRONG_TYPE,
+                        "no driver for tap:" + request.spec().type());
+            }
+            if (attached.containsKey(request.id())) {
+                throw new DiskException(
+                        DiskException.Reason.EXISTS, "attachment '" + request.id() + "' exists already");
+            }
+            if (request.options().containsKey("wait-for-lock")) {
+                // others have it open, until a test lets it be opened
+                waiting.add(request.id());
+                attached.put(request.id(), request);
+            } else {
+                put(request);
+            }
+            return status(request.id());
+        } finally {
+            calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes()
+                    + (request.readOnly() ? " read-only" : "")
+                    + (request.options().isEmpty() ? "" : " " + request.options()));
         }
-        if (!request.spec().type().equals("ram")) {
-            throw new DiskException(
-                    DiskException.Reason.WRONG_TYPE,
-                    "no driver for tap:" + request.spec().type());
-        }
-        if (attached.containsKey(request.id())) {
-            throw new DiskException(DiskException.Reason.EXISTS, "attachment '" + request.id() + "' exists already");
-        }
-        if (request.options().containsKey("wait-for-lock")) {
-            // others have it open, until a test lets it be opened
-            waiting.add(request.id());
-            attached.put(request.id(), request);
-        } else {
-            put(request);
-        }
-        return status(request.id());
     }
 
     void put(AttachRequest request) throws DiskException {
@@ -95,9 +100,12 @@ final class FakeAttachments implements Attachments {
 
     @Override
     public void detach(String id, boolean force) throws DiskException {
-        calls.add("detach " + id + (force ? " forced" : ""));
-        if (attached.remove(id) == null) {
-            throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+        try {
+            if (attached.remove(id) == null) {
+                throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+            }
+        } finally {
+            calls.add("detach " + id + (force ? " forced" : ""));
         }
     }
 
@@ -118,34 +126,43 @@ final class FakeAttachments implements Attachments {
 
     @Override
     public void makeReadOnly(String id) throws DiskException {
-        calls.add("read-only " + id);
-        AttachRequest request = attached.get(id);
-        if (request.options().containsKey("written")) {
-            throw new DiskException(
-                    DiskException.Reason.BUSY, id + " cannot become read-only: the VM of nbd may be writing");
+        try {
+            AttachRequest request = attached.get(id);
+            if (request.options().containsKey("written")) {
+                throw new DiskException(
+                        DiskException.Reason.BUSY, id + " cannot become read-only: the VM of nbd may be writing");
+            }
+            attached.put(id, request.withoutWrites());
+        } finally {
+            calls.add("read-only " + id);
         }
-        attached.put(id, request.withoutWrites());
     }
 
     @Override
     public void plug(String id, String node) throws DiskException {
-        calls.add("plug " + id + " " + node);
-        AttachRequest request = attached.get(id);
-        if (request == null) {
-            throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+        try {
+            AttachRequest request = attached.get(id);
+            if (request == null) {
+                throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+            }
+            List<String> nodes = new ArrayList<>(request.nodes());
+            nodes.add(node);
+            put(request.withNodes(nodes));
+        } finally {
+            calls.add("plug " + id + " " + node);
         }
-        List<String> nodes = new ArrayList<>(request.nodes());
-        nodes.add(node);
-        put(request.withNodes(nodes));
     }
 
     @Override
     public void unplug(String id, String node, boolean force) {
-        calls.add("unplug " + id + " " + node + (force ? " forced" : ""));
-        AttachRequest request = attached.get(id);
-        List<String> nodes = new ArrayList<>(request.nodes());
-        nodes.remove(node);
-        attached.put(id, request.withNodes(nodes));
+        try {
+            AttachRequest request = attached.get(id);
+            List<String> nodes = new ArrayList<>(request.nodes());
+            nodes.remove(node);
+            attached.put(id, request.withNodes(nodes));
+        } finally {
+            calls.add("unplug " + id + " " + node + (force ? " forced" : ""));
+        }
     }
 
     @Override
