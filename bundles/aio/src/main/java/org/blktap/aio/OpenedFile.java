@@ -17,6 +17,7 @@ import org.blktap.linux.FileStatus;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.PinnedFile;
+import org.blktap.linux.User;
 
 /**
  * An open and locked descriptor, with the properties of its file.
@@ -186,7 +187,8 @@ record OpenedFile(
                         + switch (errno) {
                             case Errno.ENOENT -> ": no such file";
                             case Errno.EACCES, Errno.EPERM ->
-                                ": no permission to " + (writable ? "read and write" : "read");
+                                ": no permission to " + (writable ? "read and write" : "read") + ", as the user "
+                                        + User.effective();
                             case Errno.EROFS -> ": on a read-only file system; attach it read-only";
                             default -> ": cannot open: " + Errno.text(errno);
                         });

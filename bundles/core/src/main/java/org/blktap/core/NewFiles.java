@@ -16,6 +16,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.linux.FileStatus;
 import org.blktap.linux.Libc;
 import org.blktap.linux.PinnedFile;
+import org.blktap.linux.User;
 import org.blktap.linux.WholeFile;
 
 /**
@@ -73,7 +74,9 @@ final class NewFiles {
             throw switch (e.reason()) {
                 case NOT_FOUND -> new DiskException(Reason.NOT_FOUND, FileNames.text(path) + ": no such directory");
                 case PERMISSION ->
-                    new DiskException(Reason.PERMISSION, FileNames.text(path) + ": no permission to create it");
+                    new DiskException(
+                            Reason.PERMISSION,
+                            FileNames.text(path) + ": no permission to create it, as the user " + User.effective());
                 default -> e;
             };
         }

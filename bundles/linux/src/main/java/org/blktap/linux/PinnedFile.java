@@ -182,7 +182,8 @@ public final class PinnedFile implements AutoCloseable {
         return switch (errno) {
             case Errno.ENOENT, NOT_DIRECTORY -> new DiskException(Reason.NOT_FOUND, name + ": no such file");
             case Errno.EACCES, Errno.EPERM ->
-                new DiskException(Reason.PERMISSION, name + ": no permission to reach it");
+                new DiskException(
+                        Reason.PERMISSION, name + ": no permission to reach it, as the user " + User.effective());
             case Errno.EEXIST -> new DiskException(Reason.EXISTS, name + ": exists already");
             case Errno.ENOSPC -> new DiskException(Reason.NO_SPACE, name + ": no space left on its file system");
             default -> new DiskException(Reason.IO, name + ": cannot open: " + Errno.text(errno));
