@@ -84,16 +84,17 @@ class NbdContextsIT {
                 "data");
     }
 
-    private static void copy(String uri, Path to, long offset, long mebibytes) throws Exception {
-        Run.of("/usr/bin/python3", "-c", """
-                        import nbd, sys
-                        h = nbd.NBD()
-                        h.connect_uri(sys.argv[1])
-                        with open(sys.argv[2], 'r+b') as f:
-                            for at in range(int(sys.argv[3]) << 20, (int(sys.argv[3]) + int(sys.argv[4])) << 20, 1 << 20):
-                                f.seek(at)
-                                f.write(h.pread(1 << 20, at))
-                        """, uri, to.toString(), Long.toString(offset), Long.toString(mebibytes))
+    private static void copy(String id, Path to, long offset, long mebibytes) throws Exception {
+        String range = "driver=raw,offset=" + offset * MIB + ",size=" + mebibytes * MIB + ",file.driver=";
+        Run.of(
+                        "qemu-img",
+                        "convert",
+                        "-n",
+                        "--image-opts",
+                        "--target-image-opts",
+                        range + "nbd,file.server.type=unix,file.server.path=" + daemon.runDir.resolve("nbd.sock")
+                                + ",file.export=" + id,
+                        range + "file,file.filename=" + to)
                 .ok();
     }
 
@@ -150,7 +151,7 @@ class NbdContextsIT {
             if (fields[2].equals("1")) {
                 long offset = (long) Double.parseDouble(fields[0]);
                 long length = (long) Double.parseDouble(fields[1]);
-                copy(uri, backup, offset, length);
+                copy("dirty", backup, offset, length);
             }
         }
         Qemu.equal("raw", uri, "raw", backup);
