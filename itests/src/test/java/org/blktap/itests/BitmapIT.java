@@ -125,6 +125,34 @@ class BitmapIT extends DaemonUser {
         daemon.detach("a");
     }
 
+    /** A disk keeps its bitmaps whatever image it continues with, and the image gets them when it is closed. */
+    @Test
+    void bitmapsMoveAlong() throws Exception {
+        daemon.blktap("create", "tap:qcow2:" + directory.resolve("first.qcow2"), "64M")
+                .ok();
+        daemon.attach("tap:qcow2:" + directory.resolve("first.qcow2"), "a", "--node", "nbd");
+        io("a", "write -P 1 0 2M");
+        daemon.blktap("bitmap", "add", "a", "daily").ok();
+        io("a", "write -P 2 4M 1M");
+        daemon.blktap("move", "a", "tap:vhd:" + directory.resolve("second.vhd"), "--wait")
+                .ok();
+        assertEquals(1 << 20, dirty("a"), "what is copied is not written by the VM");
+        io("a", "write -P 3 20M 64k");
+        daemon.blktap("snapshot", "a").ok();
+        io("a", "write -P 4 30M 64k");
+        daemon.blktap("commit", "a", "--wait").ok();
+        assertEquals((1 << 20) + 2 * GRANULE, dirty("a"));
+        Path last = directory.resolve("third.qcow2");
+        daemon.blktap("move", "a", "tap:qcow2:" + last, "--wait").ok();
+        io("a", "write -P 5 40M 64k", "read -P 2 4M 1M", "read -P 4 30M 64k");
+        assertEquals((1 << 20) + 3 * GRANULE, dirty("a"));
+        daemon.detach("a");
+        String info = Run.of("qemu-img", "info", "--output=json", last.toString())
+                .ok()
+                .out();
+        assertTrue(info.contains("\"daily\""), info);
+    }
+
     @Test
     void aBitmapIsOfOneDisk() throws Exception {
         String spec = "tap:qcow2:" + directory.resolve("disk.qcow2");

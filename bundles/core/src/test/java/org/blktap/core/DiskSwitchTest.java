@@ -58,6 +58,9 @@ class DiskSwitchTest {
         volatile boolean leaks;
         volatile boolean refusesDetach;
         volatile boolean refusesSwitch;
+        /** Runs when requests wait for the switch. */
+        volatile Runnable atSwitch = () -> {};
+
         volatile boolean throwsInOpen;
         volatile FilterContext context;
         volatile VirtualDisk disk;
@@ -84,6 +87,7 @@ class DiskSwitchTest {
 
                 @Override
                 public void beforeSwitch() throws DiskException {
+                    atSwitch.run();
                     if (refusesSwitch) {
                         throw new DiskException(Reason.BUSY, "the target is not equal");
                     }
@@ -302,6 +306,19 @@ class DiskSwitchTest {
         assertWritesTo("top");
         assertEquals(2, kit.manager.status("a").filters().size());
         opener.refusesSwitch = false;
+        kit.manager.switchImage("a", toCopy());
+        assertWritesTo("copy");
+    }
+
+    /** The flush before the pause does not cover what is written until then. */
+    @Test
+    void aDiskThatCannotBeFlushedInThePauseKeepsItsImage() throws Exception {
+        attach("a", "top", "opener,path=" + images.resolve("copy"));
+        opener.atSwitch = () -> driver.flushError = 28;
+        refused(Reason.IO, () -> kit.manager.switchImage("a", toCopy()));
+        driver.flushError = 0;
+        assertWritesTo("top");
+        opener.atSwitch = () -> {};
         kit.manager.switchImage("a", toCopy());
         assertWritesTo("copy");
     }

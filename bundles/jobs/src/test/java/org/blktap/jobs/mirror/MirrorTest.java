@@ -521,6 +521,56 @@ class MirrorTest {
     }
 
     @Test
+    void aSourceThatCannotBeReadFailsTheJobAndNotTheVm() throws Exception {
+        make(Map.of());
+        source.fails = request -> request.operation() == Operation.READ ? Errno.EIO : 0;
+        for (int i = 0; i < 100_000 && disk.state().failure() == null; i++) {
+            turn();
+        }
+        MirrorFailure failure = disk.state().failure();
+        assertEquals(DiskException.Reason.IO, failure.why().reason());
+        assertTrue(failure.why().getMessage().startsWith("the disk: read"), failure.why()::getMessage);
+        assertFalse(failure.canBeMended());
+        VmRequest request = idle.remove(0);
+        inFlight++;
+        disk.submit(request.set(Operation.WRITE_ZEROES, 0, 4096, 0));
+        drain();
+        assertEquals(0, errors);
+        disk.close();
+    }
+
+    /** What the VM writes then is not read from the source again. */
+    @Test
+    void changesGoToBothWhenTheyAreEqual() throws Exception {
+        make(Map.of());
+        untilReady();
+        drain();
+        disk.draining(false);
+        source.fails = request -> request.operation() == Operation.READ ? Errno.EIO : 0;
+        for (int i = 0; i < 50; i++) {
+            VmRequest request = idle.remove(idle.size() - 1);
+            inFlight++;
+            long offset = random.nextInt((int) (size / 512)) * 512L;
+            long length = Math.min(size - offset, 8192);
+            if (i % 5 == 0) {
+                disk.submit(request.set(Operation.WRITE_ZEROES, offset, length, 0));
+            } else {
+                Memory.fill(request.buffer.address(), length, (byte) (1 + i));
+                request.data().clear();
+                request.data().add(request.buffer.address(), (int) length);
+                disk.submit(request.set(Operation.WRITE, offset, length, 0));
+            }
+            for (int turns = 0; turns < 100_000 && inFlight > 0; turns++) {
+                turn();
+            }
+            assertNull(disk.state().failure());
+            assertArrayEquals(source.bytes(), target.bytes());
+        }
+        assertTrue(disk.state().ready());
+        finish();
+    }
+
+    @Test
     void aDetachOrSnapshotIsRefusedWhileThereIsAJob() throws Exception {
         make(Map.of());
         DiskException e = assertThrows(DiskException.class, disk::checkDetach);
