@@ -61,6 +61,22 @@ final class Daemon implements AutoCloseable {
         process = builder.start();
     }
 
+    /** Starts another instance beside this one, with the same environment; the caller ends it. */
+    Process instance(String name) throws Exception {
+        Path its = log.resolveSibling(name + ".log");
+        ProcessBuilder builder = new ProcessBuilder(home.resolve("bin/blktapd").toString(), "--instance", name)
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(its.toFile()))
+                .redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        Process started = builder.start();
+        Wait.until("the instance " + name + " is ready", () -> {
+            assertTrue(started.isAlive(), () -> "the instance " + name + " ended; see " + its);
+            return blktap("--instance", name, "status").status() == 0;
+        });
+        return started;
+    }
+
     /** Replaces the file of settings, for the next start or reload. */
     void configure(String json) throws IOException {
         Files.writeString(home.resolve("etc/blktap.json"), json);
@@ -110,10 +126,17 @@ final class Daemon implements AutoCloseable {
 
     /** Runs the client. */
     Run blktap(String... arguments) throws Exception {
+        return blktap(Map.of(), arguments);
+    }
+
+    /** Runs the client with more in its environment. */
+    Run blktap(Map<String, String> more, String... arguments) throws Exception {
+        Map<String, String> all = new java.util.HashMap<>(environment);
+        all.putAll(more);
         List<String> command =
                 new ArrayList<>(List.of(home.resolve("bin/blktap").toString()));
         command.addAll(List.of(arguments));
-        return Run.of(environment, command.toArray(String[]::new));
+        return Run.of(all, command.toArray(String[]::new));
     }
 
     /** Starts the client, and leaves it to itself: the daemon may end before it answers. */

@@ -110,6 +110,25 @@ class ServiceManagerIT {
     }
 
     @Test
+    void theTemplateForInstancesIsAsHardened() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/systemd-analyze")), "no systemd-analyze");
+        Path distribution = Path.of(System.getProperty("project.root")).resolve("distribution/etc");
+        // but for names, directories and what starts others, the two are the same
+        String differs = "(?m)^(#.*|Description=.*|Documentation=.*|Exec.*|RuntimeDirectory=.*|StateDirectory=.*)\n";
+        assertEquals(
+                Files.readString(distribution.resolve("blktap.service")).replaceAll(differs, ""),
+                Files.readString(distribution.resolve("blktapd@.service")).replaceAll(differs, ""));
+        Path unit = directory.resolve("blktapd@.service");
+        Files.writeString(
+                unit,
+                Files.readString(distribution.resolve("blktapd@.service"))
+                        .replace("/opt/blktap/bin/blktapd", "/bin/true")
+                        .replaceAll("(?m)^Documentation=.*\n", ""));
+        Run verified = Run.of("systemd-analyze", "verify", unit.toString()).ok();
+        assertFalse(verified.err().contains("blktap"), verified::toString);
+    }
+
+    @Test
     void theUnitsAreValidAndHardened() throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/systemd-analyze")), "no systemd-analyze");
         Path distribution = Path.of(System.getProperty("project.root")).resolve("distribution/etc");
@@ -125,7 +144,7 @@ class ServiceManagerIT {
             Files.writeString(
                     unit,
                     Files.readString(distribution.resolve("blktap.service"))
-                            .replace("/opt/blktap/bin/blktapd", "/bin/true")
+                            .replaceAll("/opt/blktap/(bin/blktapd|libexec/own-process)", "/bin/true")
                             .replaceAll("(?m)^Documentation=.*\n", ""));
             Path beside = Files.createDirectory(folder.resolve("blktap.service.d"));
             for (Path each : dropIns) {

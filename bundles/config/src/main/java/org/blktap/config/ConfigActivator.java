@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.blktap.api.settings.Directories;
+import org.blktap.api.settings.Instance;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.annotation.bundle.Header;
 import org.osgi.framework.BundleActivator;
@@ -25,6 +26,10 @@ import org.osgi.service.cm.ConfigurationAdmin;
         effective = "active")
 @Capability(
         namespace = "osgi.service",
+        attribute = "objectClass:List<String>='org.blktap.api.settings.Instance'",
+        effective = "active")
+@Capability(
+        namespace = "osgi.service",
         attribute = "objectClass:List<String>='org.blktap.config.ConfiguredSettings'",
         effective = "active")
 public final class ConfigActivator implements BundleActivator {
@@ -39,7 +44,9 @@ public final class ConfigActivator implements BundleActivator {
         if (admin == null) {
             throw new BundleException("Config Admin is not active; it must start before this bundle");
         }
-        context.registerService(Directories.class, directories(context), null);
+        Directories directories = directories(context);
+        context.registerService(Directories.class, directories, null);
+        context.registerService(Instance.class, instance(context, directories), null);
         settings = new ConfiguredSettings(
                 context,
                 context.getService(admin),
@@ -66,6 +73,24 @@ public final class ConfigActivator implements BundleActivator {
                 path(context, "blktap.data.dir", otherwise.data()),
                 path(context, "blktap.deploy.dir", otherwise.deploy()),
                 path(context, "blktap.control.dir", otherwise.control()));
+    }
+
+    /** A framework that another program has launched is the default instance. */
+    private static Instance instance(BundleContext context, Directories directories) {
+        String name = context.getProperty("blktap.instance");
+        if (name == null || !Instance.isName(name)) {
+            return Instance.ofDefault(directories);
+        }
+        return new Instance(
+                name,
+                isYes(context, "blktap.own.process"),
+                isYes(context, "blktap.instance.settings"),
+                path(context, "blktap.common.run.dir", directories.run()),
+                path(context, "blktap.common.data.dir", directories.data()));
+    }
+
+    private static boolean isYes(BundleContext context, String property) {
+        return "yes".equals(context.getProperty(property));
     }
 
     private static Path path(BundleContext context, String property, Path otherwise) {

@@ -9,6 +9,7 @@ import java.util.Deque;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
 import org.blktap.api.settings.Directories;
+import org.blktap.api.settings.Instance;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -17,7 +18,9 @@ import org.osgi.service.component.annotations.Reference;
 
 /**
  * Answers {@code GET /metrics} where the settings say, which is nowhere by default; then nothing of the library is
- * loaded. If it cannot listen at one of the places, it listens at none, and {@code diag} shows why.
+ * loaded. An instance that shares the settings of the default one has its own socket only: a place that the settings
+ * name is the default instance's. If it cannot listen at one of the places, it listens at none, and {@code diag} shows
+ * why.
  */
 @Component(
         service = {},
@@ -29,7 +32,11 @@ public final class MetricsServer {
     private final Deque<AutoCloseable> open = new ArrayDeque<>();
 
     @Activate
-    public MetricsServer(BundleContext context, @Reference Directories directories, MetricsSettings settings)
+    public MetricsServer(
+            BundleContext context,
+            @Reference Directories directories,
+            @Reference Instance instance,
+            MetricsSettings settings)
             throws DiskException {
         if (settings.listen().length == 0) {
             return;
@@ -40,6 +47,10 @@ public final class MetricsServer {
             DaemonRegistry registry =
                     new DaemonRegistry(sources, context.getBundle().getVersion().toString());
             for (String text : settings.listen()) {
+                if (!instance.isDefault() && !instance.ownSettings() && !text.equals("unix")) {
+                    LOG.log(Level.DEBUG, "metrics at " + text + " are those of the default instance");
+                    continue;
+                }
                 listen(Endpoint.parse(text, directories.run()), text, registry, settings);
             }
         } catch (DiskException | RuntimeException e) {

@@ -60,6 +60,11 @@ public final class Json {
         return FileNames.escaped(LINE.toJson(value));
     }
 
+    /** Returns a value as a tree, to add to it. */
+    public static JsonElement tree(Object value) {
+        return GSON.toJsonTree(value);
+    }
+
     public static String of(Object value) {
         // a byte of a name that is not UTF-8 is half a character, which JSON can only have escaped
         return FileNames.escaped(GSON.toJson(value));

@@ -12,7 +12,7 @@ import org.blktap.api.disk.DiskException.Reason;
  * xenstore-paths.pandoc). A node of our own names the attachment that serves it.
  */
 final class DeviceNodes {
-    /** Under the backend's directory: the id of the attachment. */
+    /** Under the backend's directory: the attachment, as {@link Claimant} names it. */
     private static final String ATTACHMENT = "/blktap-attachment";
     /** Under the backend's directory, if we have written it all, and remove it. */
     private static final String OURS = "/blktap-created";
@@ -25,7 +25,7 @@ final class DeviceNodes {
     /**
      * What an attachment wants of a device.
      *
-     * @param attachment its id
+     * @param attachment what {@link Claimant} calls it
      * @param name the device's name in the guest
      * @param queues rings that the guest may use
      * @param access what the guest may do, where no toolstack says it

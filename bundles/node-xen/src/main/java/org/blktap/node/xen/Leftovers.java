@@ -20,14 +20,16 @@ final class Leftovers {
     private final ToolstackAttachments ends;
     private final XenBus bus;
     private final SharedWork worker;
+    private final Claimant claimant;
     private volatile boolean stopped;
     private volatile boolean reconnected;
 
-    Leftovers(Attachments attachments, ToolstackAttachments ends, XenBus bus, SharedWork worker) {
+    Leftovers(Attachments attachments, ToolstackAttachments ends, XenBus bus, SharedWork worker, Claimant claimant) {
         this.attachments = attachments;
         this.ends = ends;
         this.bus = bus;
         this.worker = worker;
+        this.claimant = claimant;
     }
 
     void stop() {
@@ -57,7 +59,9 @@ final class Leftovers {
      */
     private void forgetUnknown(XenStore store, DevicePaths paths, boolean first) {
         try {
-            String id = DeviceNodes.attachment(store, paths);
+            String name = DeviceNodes.attachment(store, paths);
+            // those of another instance are on its record
+            String id = name == null ? null : claimant.attachment(name);
             if (stopped || id == null || has(id, paths)) {
                 return;
             }
@@ -131,7 +135,8 @@ final class Leftovers {
                 if (mayStay(store, attachment, device)) {
                     some |= attachment.state() == AttachmentStatus.State.OPENING
                             || attachment.state() == AttachmentStatus.State.PARKED;
-                } else if (DeviceNodes.servedBy(store, device.type(), device.device(), attachment.id()) == null) {
+                } else if (DeviceNodes.servedBy(store, device.type(), device.device(), claimant.name(attachment.id()))
+                        == null) {
                     LOG.log(Level.INFO, attachment.id() + ": no domain has it as " + device.name() + " any more");
                     ends.letGo(attachment.id(), node.address(), true);
                 }

@@ -33,6 +33,7 @@ final class NodeOpener implements NodeProvider {
     private final Hypervisor xen;
     private final GuestLimits limits;
     private final Blkback blkback;
+    private final Claimant claimant;
     private final DeviceGone gone;
     private final boolean reconnected;
     private final Patience patience;
@@ -65,6 +66,7 @@ final class NodeOpener implements NodeProvider {
             Hypervisor xen,
             GuestLimits limits,
             Blkback blkback,
+            Claimant claimant,
             DeviceGone gone,
             boolean reconnected,
             Patience patience) {
@@ -73,6 +75,7 @@ final class NodeOpener implements NodeProvider {
         this.xen = xen;
         this.limits = limits;
         this.blkback = blkback;
+        this.claimant = claimant;
         this.gone = gone;
         this.reconnected = reconnected;
         this.patience = patience;
@@ -97,8 +100,9 @@ final class NodeOpener implements NodeProvider {
                     context.runDir());
         }
 
-        DeviceNodes.Claim claim() {
-            return new DeviceNodes.Claim(attachment, device.name(), queues, device.access(), diskWritable);
+        DeviceNodes.Claim claim(Claimant claimant) {
+            return new DeviceNodes.Claim(
+                    claimant.name(attachment), device.name(), queues, device.access(), diskWritable);
         }
     }
 
@@ -193,6 +197,7 @@ final class NodeOpener implements NodeProvider {
                 address,
                 wanted.queues,
                 blkback,
+                claimant.name(context.id()),
                 claimed.access.writable(),
                 () -> gone.gone(wanted.attachment, address, false),
                 () -> open.remove(paths),
@@ -245,7 +250,7 @@ final class NodeOpener implements NodeProvider {
             if (wanted.reopened) {
                 blkback.release(paths);
             } else {
-                DeviceNodes.claim(store, paths, wanted.claim(), blkback);
+                DeviceNodes.claim(store, paths, wanted.claim(claimant), blkback);
             }
             return opened.keep(new Claimed(paths, DeviceAccess.read(store, paths.backend())));
         }
@@ -290,7 +295,8 @@ final class NodeOpener implements NodeProvider {
      */
     private DevicePaths again(Wanted wanted) throws IOException, DiskException {
         DomainDevice device = wanted.device;
-        DevicePaths paths = DeviceNodes.servedBy(store, device.type(), device.device(), wanted.attachment);
+        DevicePaths paths =
+                DeviceNodes.servedBy(store, device.type(), device.device(), claimant.name(wanted.attachment));
         if (paths != null) {
             return paths;
         }

@@ -50,6 +50,7 @@ public final class ToolstackDisks {
     private final ToolstackAttachments attachments;
     private final Leftovers leftovers;
     private final List<XenStore.Watch> watches = new ArrayList<>();
+    private final boolean answers;
     private volatile boolean stopped;
     /** Devices that have been tried. XenBus thread only, as all that follows. */
     private final Set<DevicePaths> tried = new HashSet<>();
@@ -76,18 +77,35 @@ public final class ToolstackDisks {
             @Reference Attachments attachments,
             @Reference XenStoreConnection connection,
             @Reference XenNodes nodes,
-            @Reference XenConfiguration configuration) {
-        this(attachments, connection, nodes, nodes.blkback(), configuration::opening);
+            @Reference XenConfiguration configuration,
+            @Reference ToolstackRole role) {
+        this(attachments, connection, nodes, nodes.blkback(), configuration::opening, role.answers(), role.claimant());
     }
 
-    /** @param opening most disks that are opened at the same time */
+    /** Those of the default instance. */
     ToolstackDisks(Attachments attachments, XenBus bus, Gone nodes, Blkback blkback, IntSupplier opening) {
+        this(attachments, bus, nodes, blkback, opening, true, Claimant.DEFAULT);
+    }
+
+    /**
+     * @param opening most disks that are opened at the same time
+     * @param answers whether disks of toolstacks are attached; devices that nodes have taken by command end in any case
+     */
+    ToolstackDisks(
+            Attachments attachments,
+            XenBus bus,
+            Gone nodes,
+            Blkback blkback,
+            IntSupplier opening,
+            boolean answers,
+            Claimant claimant) {
+        this.answers = answers;
         worker = new SharedWork(opening);
         this.bus = bus;
         this.nodes = nodes;
         this.blkback = blkback;
         this.attachments = new ToolstackAttachments(attachments, worker);
-        leftovers = new Leftovers(attachments, this.attachments, bus, worker);
+        leftovers = new Leftovers(attachments, this.attachments, bus, worker, claimant);
         gone = this.attachments::letGo;
         nodes.onGone(gone);
         registration = bus.listen(new XenStoreListener() {
@@ -126,7 +144,9 @@ public final class ToolstackDisks {
                 watches.add(store.watch(
                         "/local/domain/" + store.domainId() + "/backend/" + type, () -> lookSoon(store, type)));
             }
-            watches.add(store.watch(Qdisks.directory(store), () -> lookSoon(store, Qdisks.TYPE)));
+            if (answers) {
+                watches.add(store.watch(Qdisks.directory(store), () -> lookSoon(store, Qdisks.TYPE)));
+            }
             leftovers.begin(store, reconnected);
         } catch (IOException e) {
             troubles.log(Level.WARNING, "they are not seen: " + e.getMessage());
@@ -159,7 +179,7 @@ public final class ToolstackDisks {
             troubles.log(Level.WARNING, e.getMessage());
             return;
         }
-        for (DevicePaths paths : now) {
+        for (DevicePaths paths : answers ? now : Set.<DevicePaths>of()) {
             try {
                 consider(store, paths);
             } catch (IOException e) {

@@ -8,12 +8,14 @@ import org.osgi.service.component.annotations.Modified;
 @Component(service = XenConfiguration.class, configurationPid = XenSettings.PID)
 public final class XenConfiguration {
     private final GuestLimits limits;
+    private final String toolstack;
     private volatile int opening;
 
     @Activate
     public XenConfiguration(XenSettings settings) {
         limits = GuestLimits.of(settings, NativeGrantTable.mappingsMax());
         opening = settings.opening();
+        toolstack = settings.toolstack();
     }
 
     @Modified
@@ -25,6 +27,11 @@ public final class XenConfiguration {
     /** The limits of guests, and the amounts taken: one object, which changes with the settings. */
     GuestLimits limits() {
         return limits;
+    }
+
+    /** Whether disks of toolstacks are this instance's: {@code yes}, {@code no} or {@code default}. */
+    String toolstack() {
+        return toolstack;
     }
 
     /** Most disks of toolstacks that are opened at the same time. */

@@ -52,6 +52,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
 
     /**
      * @param writable whether the guest may write, as far as is known before it connects
+     * @param owner how XenStore names the attachment
      * @param gone called on the XenBus thread when the domain has released the device, or has ended
      * @param whenClosed called at the end of {@link #close} or {@link #remove}
      * @param unplugMilliseconds how long the domain may take to let the device go
@@ -66,6 +67,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             String shownAs,
             int queuesMax,
             Blkback blkback,
+            String owner,
             boolean writable,
             Runnable gone,
             Runnable whenClosed,
@@ -83,7 +85,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         this.unplugMilliseconds = unplugMilliseconds;
         logFile = RequestLogFile.of(context.runDir(), paths.domain(), paths.device());
         log = GuestLimits.log(context.id());
-        backend = new XenBackend(context.id(), log, bus, store, paths, queuesMax, blkback, this);
+        backend = new XenBackend(owner, log, bus, store, paths, queuesMax, blkback, this);
         backend.start();
     }
 

@@ -30,6 +30,7 @@ public final class XenNodes implements ToolstackDisks.Gone {
     private final Hypervisor xen = new NativeHypervisor();
     private final Blkback blkback = Blkback.ofSystem();
     private final GuestLimits limits;
+    private final Claimant claimant;
     private final List<DeviceGone> listeners = new CopyOnWriteArrayList<>();
     /** Devices that went while there was no listener. */
     private final List<Untold> untold = new ArrayList<>();
@@ -42,9 +43,13 @@ public final class XenNodes implements ToolstackDisks.Gone {
 
     @Activate
     public XenNodes(
-            BundleContext bundle, @Reference XenStoreConnection connection, @Reference XenConfiguration configuration) {
+            BundleContext bundle,
+            @Reference XenStoreConnection connection,
+            @Reference XenConfiguration configuration,
+            @Reference ToolstackRole role) {
         xenStore = new Prerequisite(bundle, XENSTORE);
         limits = configuration.limits();
+        claimant = role.claimant();
         this.bus = connection;
         registration = bus.listen(new XenStoreListener() {
             @Override
@@ -88,7 +93,8 @@ public final class XenNodes implements ToolstackDisks.Gone {
         if (stopped) {
             return;
         }
-        opener = new NodeOpener(bus, store, xen, limits, blkback, this::gone, reconnected, NodeOpener.Patience.USUAL);
+        opener = new NodeOpener(
+                bus, store, xen, limits, blkback, claimant, this::gone, reconnected, NodeOpener.Patience.USUAL);
         xenStore.present(NodeOpener.class, opener);
         reconnected = true;
     }

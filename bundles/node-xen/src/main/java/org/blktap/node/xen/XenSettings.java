@@ -63,4 +63,9 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
             max = "1024",
             description = "Most disks of toolstacks that are opened at the same time.")
     int opening() default 16;
+
+    @AttributeDefinition(
+            description =
+                    "Whether the disks that toolstacks write into XenStore are attached by this instance: default means by the default instance alone; yes, no. One instance has them, the first. At the next start.")
+    String toolstack() default "default";
 }

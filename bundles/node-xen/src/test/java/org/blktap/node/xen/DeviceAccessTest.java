@@ -160,7 +160,7 @@ class DeviceAccessTest {
 
     @Test
     void nodesThatOnlyReadSaySo() throws Exception {
-        NodeOpener opener = new NodeOpener(null, null, null, null, null, null, false, null);
+        NodeOpener opener = new NodeOpener(null, null, null, null, null, Claimant.DEFAULT, null, false, null);
         assertFalse(opener.onlyReads(new Options(Map.of())));
         assertTrue(opener.onlyReads(new Options(Map.of("devtype", "cdrom"))));
         assertTrue(opener.onlyReads(new Options(Map.of("access", "ro"))));

@@ -403,6 +403,32 @@ class ToolstackDisksTest {
     }
 
     @Test
+    void whatAnotherInstanceServesIsLeftAlone() throws Exception {
+        host.toolstackWrites("tap", 5, 51712, "ram:b", "w");
+        host.store.write("/local/domain/0/backend/tap/5/51712/blktap-attachment", "lab/unknown");
+        start();
+        bus.settle();
+        bus.settle();
+        assertEquals("lab/unknown", read("tap", "blktap-attachment"));
+        assertEquals(List.of(), attachments.calls);
+    }
+
+    @Test
+    void anInstanceThatDoesNotAnswerAttachesNothing() throws Exception {
+        host.toolstackWrites("tap", 5, 51712, "ram:b", "w");
+        host.toolstackWrites("tap", 6, 51712, "ram:c", "w");
+        host.store.write("/local/domain/0/backend/tap/6/51712/blktap-attachment", "lab/unknown");
+        disks = new ToolstackDisks(attachments, bus, gone, host.blkback, () -> 16, false, new Claimant("lab"));
+        bus.connect(host.store.asProcess(bus));
+        Eventually.holds(
+                "what it has left is removed",
+                () -> host.store.read("/local/domain/0/backend/tap/6/51712/blktap-attachment") == null);
+        bus.settle();
+        assertEquals("1", read("tap", "state"));
+        assertEquals(List.of(), attachments.calls);
+    }
+
+    @Test
     void aDomainThatGoesIsDetachedUnlessOthersUseTheDisk() throws Exception {
         attachments.put(new AttachRequest(
                 org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "one", List.of("xen:5/xvda"), false, Map.of()));

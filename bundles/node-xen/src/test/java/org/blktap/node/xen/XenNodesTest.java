@@ -13,6 +13,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import org.blktap.api.settings.Instance;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -65,8 +66,9 @@ class XenNodesTest {
         Path socket = directory.resolve("socket");
         try (XenStoreConnection connection =
                 new XenStoreConnection(new XenStorePlaces(List.of(socket)), this::open, 10)) {
-            XenNodes nodes = new XenNodes(
-                    context, connection, new XenConfiguration(TestHost.class.getAnnotation(XenSettings.class)));
+            XenConfiguration configuration = new XenConfiguration(TestHost.class.getAnnotation(XenSettings.class));
+            ToolstackRole role = new ToolstackRole(new Instance("", false, true, directory, directory), configuration);
+            XenNodes nodes = new XenNodes(context, connection, configuration, role);
             String absent = "Condition org.blktap.xenstore.absent: there is no XenStore on this machine (none of "
                     + socket + " exists); Xen guests are served once there is";
             next(absent);
@@ -77,6 +79,7 @@ class XenNodesTest {
             next("Condition org.blktap.xenstore.absent: the connection to XenStore is lost");
             next(absent);
             nodes.stop();
+            role.stop();
             assertEquals(Set.of(), registered);
         }
     }

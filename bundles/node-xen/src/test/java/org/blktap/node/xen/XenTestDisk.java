@@ -115,6 +115,7 @@ final class XenTestDisk implements AutoCloseable {
                 xen,
                 host.limits,
                 host.blkback,
+                Claimant.DEFAULT,
                 (id, address, noDomain) -> gone.incrementAndGet(),
                 false,
                 patience);

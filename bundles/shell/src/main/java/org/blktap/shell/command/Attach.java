@@ -8,6 +8,8 @@ import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.disk.DiskException;
+import org.blktap.shell.instance.Instances;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
@@ -27,7 +29,12 @@ import picocli.CommandLine.Parameters;
             "  attach tap:qcow:/vm/a.qcow --id a --node vhost-user --node nbd",
             "  attach tap:aio:/dev/vg/b --node vhost-user,queues=2,mode=0660,group=kvm --read-only",
             "  attach tap:ram:shared,size=1G --node nbd,tcp=10809",
-            "  attach tap:qcow2:/vm/c.qcow2 --node vhost-user --filter throttle,iops=2000"
+            "  attach tap:qcow2:/vm/c.qcow2 --node vhost-user --filter throttle,iops=2000",
+            "  attach tap:qcow2:/vm/d.qcow2 --id d --node vhost-user --own-process --memory 256M --cpus 1",
+            "",
+            "With --own-process the disk is an instance of the daemon that is called as the disk. Other verbs find it by",
+            "the id; list --all shows it. It is restarted after a crash, comes back with the default instance, and ends",
+            "at the detach."
         })
 public final class Attach extends TapCommand {
     @Parameters(description = "tap:<type>:<path>")
@@ -84,11 +91,38 @@ public final class Attach extends TapCommand {
                             + " tries again from time to time.")
     String onEio;
 
+    @Option(
+            names = "--own-process",
+            description = "The disk gets a process for itself, which ends with it. Needs --id; not at the prompt.")
+    boolean ownProcess;
+
+    @Option(
+            names = "--memory",
+            paramLabel = "SIZE",
+            description = "With --own-process: the most memory of the process, from 96M on.")
+    String memory;
+
+    @Option(
+            names = "--cpus",
+            paramLabel = "N",
+            description = "With --own-process: the most processors that it uses, such as 0.5.")
+    String cpus;
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the driver, or engine=, backing-type=.")
     Map<String, String> options = new LinkedHashMap<>();
 
     @Override
     void run(PrintWriter out) throws Exception {
+        if (ownProcess) {
+            throw new Verbs.UsageException("--own-process is for blktap attach in a shell");
+        }
+        if (memory != null || cpus != null) {
+            throw new Verbs.UsageException("--memory and --cpus are limits of --own-process");
+        }
+        if (id != null && Instances.known().hasOwnProcess(id)) {
+            throw new DiskException(
+                    DiskException.Reason.EXISTS, id + " is attached already, with a process of its own");
+        }
         if (waitForLock != null) {
             options.put("wait-for-lock", waitForLock.toString());
         }

@@ -35,6 +35,7 @@ final class CommandLines {
                 "  blktap list --json",
                 "  blktap detach a",
                 "",
+                "blktap --instance NAME VERB gives the command to another instance of the daemon.",
                 "blktap VERB --help explains a verb. Exit status: 0 done, 1 refused or failed, 2 wrong usage."
             })
     private static final class Top {

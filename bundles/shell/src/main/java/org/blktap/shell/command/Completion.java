@@ -17,6 +17,7 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
+import org.blktap.shell.instance.Instances;
 import org.blktap.shell.verbs.Catalog;
 import org.blktap.shell.verbs.Declaration;
 import org.blktap.shell.verbs.Operand;
@@ -73,6 +74,10 @@ public final class Completion {
             verbs(all);
             Set<String> verbs = all.stream().map(Proposal::value).collect(Collectors.toSet());
             others.get().stream().filter(each -> !verbs.contains(each)).forEach(each -> all.add(Proposal.of(each)));
+            return all;
+        }
+        if (before.equals(List.of("--instance"))) {
+            Instances.known().names().forEach(each -> all.add(Proposal.of(each)));
             return all;
         }
         Declaration verb = catalog.find(before.get(0).replaceFirst("^tap:", ""));
@@ -137,7 +142,10 @@ public final class Completion {
 
     private void propose(OperandKind kind, List<String> given, String word, List<Proposal> all) throws DiskException {
         switch (kind) {
-            case ID -> here.attachments().list().forEach(each -> all.add(new Proposal(each.id(), each.spec(), true)));
+            case ID -> {
+                Instances.known().ownProcesses().forEach(each -> all.add(Proposal.of(each)));
+                here.attachments().list().forEach(each -> all.add(new Proposal(each.id(), each.spec(), true)));
+            }
             case SPEC, NEW -> specs(word, all);
             case NODE ->
                 here.attachments().nodes().forEach(node -> all.add(new Proposal(node.name(), node.summary(), true)));

@@ -30,6 +30,7 @@ public final class Status extends TapCommand {
         }
         Map<String, Object> all = new LinkedHashMap<>();
         all.put("version", Verbs.version());
+        all.put("instance", LaunchOptions.instance().shownName());
         all.put("pid", ProcessHandle.current().pid());
         Instant start = ProcessHandle.current().info().startInstant().orElse(Instant.now());
         all.put("uptimeSeconds", Duration.between(start, Instant.now()).toSeconds());

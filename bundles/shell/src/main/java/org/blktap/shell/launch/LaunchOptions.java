@@ -1,8 +1,11 @@
 package org.blktap.shell.launch;
 
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.blktap.api.settings.Directories;
+import org.blktap.api.settings.Instance;
 
 /**
  * The options that the programs in {@code bin/} pass to Java as system properties. They are known before there is a
@@ -10,6 +13,15 @@ import org.blktap.api.settings.Directories;
  */
 public final class LaunchOptions {
     private static final String HOME = "blktap.home";
+    private static final String RUN = "blktap.run.dir";
+    /** Passed on as they are; empty if they are not set. */
+    private static final List<String> FOR_FRAMEWORK = List.of(
+            "blktap.image.roots",
+            "blktap.instance",
+            "blktap.instance.settings",
+            "blktap.own.process",
+            "blktap.common.run.dir",
+            "blktap.common.data.dir");
 
     private LaunchOptions() {}
 
@@ -18,10 +30,21 @@ public final class LaunchOptions {
         Directories otherwise = Directories.of(path(HOME, Path.of(".")));
         return new Directories(
                 otherwise.home(),
-                path("blktap.run.dir", otherwise.run()),
+                path(RUN, otherwise.run()),
                 path("blktap.data.dir", otherwise.data()),
                 path("blktap.deploy.dir", otherwise.deploy()),
                 path("blktap.control.dir", otherwise.control()));
+    }
+
+    /** Which instance this process is, or asks. A client knows only the directories of the default one for sure. */
+    public static Instance instance() {
+        Directories own = directories();
+        return new Instance(
+                text("blktap.instance"),
+                text("blktap.own.process").equals("yes"),
+                text("blktap.instance.settings").equals("yes"),
+                path("blktap.common.run.dir", own.run()),
+                path("blktap.common.data.dir", own.data()));
     }
 
     private static Path path(String property, Path otherwise) {
@@ -85,21 +108,17 @@ public final class LaunchOptions {
     /** Framework properties that pass these options to the bundle {@code config}. */
     static Map<String, String> forFramework() {
         Directories all = directories();
-        return Map.of(
-                HOME,
-                all.home().toString(),
-                "blktap.run.dir",
-                all.run().toString(),
-                "blktap.data.dir",
-                all.data().toString(),
-                "blktap.deploy.dir",
-                all.deploy().toString(),
-                "blktap.control.dir",
-                all.control().toString(),
-                "blktap.image.roots",
-                imageRoots(),
-                "blktap.settings",
-                settings().toString());
+        Map<String, String> properties = new HashMap<>();
+        for (String each : FOR_FRAMEWORK) {
+            properties.put(each, text(each));
+        }
+        properties.put(HOME, all.home().toString());
+        properties.put(RUN, all.run().toString());
+        properties.put("blktap.data.dir", all.data().toString());
+        properties.put("blktap.deploy.dir", all.deploy().toString());
+        properties.put("blktap.control.dir", all.control().toString());
+        properties.put("blktap.settings", settings().toString());
+        return properties;
     }
 
     /**

@@ -21,6 +21,8 @@ public final class ManualPage {
             blktap \\- user\\-space block devices for virtual machines
             .SH SYNOPSIS
             .B blktap
+            .RB [ \\-\\-instance
+            .IR NAME ]
             .I VERB
             .RI [ OPTION ]...\\&
             .RI [ OPERAND ]...
@@ -34,6 +36,11 @@ public final class ManualPage {
             or works on images that are not attached, for which no daemon is needed.
             A disk is named by a tap spec,
             .IR tap:<type>:<path> .
+            .PP
+            With
+            .B \\-\\-instance
+            the command is for another instance of the daemon than the default one:
+            .BR blktap\\-instances (7).
             .SH VERBS
             """;
     private static final String FOOT = """
@@ -42,7 +49,12 @@ public final class ManualPage {
             .SH ENVIRONMENT
             .TP
             .B BLKTAP_RUN_DIR
-            The directory of the daemon's sockets, %s if it is not set. README.md of the installation has the other variables.
+            The directory of the daemon's sockets, %s if it is not set.
+            .TP
+            .B BLKTAP_INSTANCE
+            The instance, as
+            .BR \\-\\-instance .
+            README.md of the installation has the other variables.
             """.formatted(Directories.DEFAULT_RUN);
 
     private ManualPage() {}

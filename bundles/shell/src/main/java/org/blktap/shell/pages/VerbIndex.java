@@ -5,6 +5,7 @@ import java.io.Writer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import org.blktap.api.command.OperandKind;
 import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.shell.command.Verbs;
 import org.blktap.shell.tapctl.TapCtl;
@@ -18,9 +19,9 @@ public final class VerbIndex {
     private static final String HEAD = """
             # Made by the build from what the verbs of bundle/ and deploy/ declare.
             # declared [WORD...]: sets runs, the process that runs the verb; class, its class; long, whether it is worth the better compiler; alone, how many
-            # words are certainly no wrong usage, so that only a daemon can answer.
+            # words are certainly no wrong usage, so that only a daemon can answer; ids, whether its operands name attachments.
             declared() {
-              runs=daemon class= long= alone=-1
+              runs=daemon class= long= alone=-1 ids=
               case ${1:-} in
             """;
 
@@ -60,7 +61,10 @@ public final class VerbIndex {
             text.append(" class=").append(catalog.className(verb.name())).append(verb.longRunning() ? " long=yes" : "");
         }
         PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
-        if (verb.runs() == Where.DAEMON
+        if (verb.operands().stream().anyMatch(each -> each.kinds().contains(OperandKind.ID))) {
+            text.append(" ids=yes");
+        }
+        if ((verb.runs() == Where.DAEMON || verb.runs() == Where.ANYWHERE)
                 && new Verbs(catalog).withoutDaemon(List.of(verb.name()), Path.of("/"), nowhere, nowhere)
                         == Verbs.NEEDS_DAEMON) {
             text.append(" alone=1");

@@ -532,7 +532,7 @@ class VerbsTest {
     @Test
     void withoutTheCoreItIsSaidSo() {
         Surroundings alone = new Surroundings(() -> null, () -> null, directory, false);
-        assertEquals(1, run(alone, "list"));
+        assertEquals(1, run(alone, "nodes"));
         assertTrue(err.contains("core is not active"), err);
         assertEquals(1, run(alone, "check", "tap:qcow:/a"));
         assertFalse(err.isEmpty());

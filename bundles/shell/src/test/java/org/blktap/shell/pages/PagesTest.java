@@ -36,7 +36,10 @@ class PagesTest {
             Files.writeString(index, VerbIndex.of(new ClassCatalog(TestVerbs.CLASSES)));
         }
         List<String> command = new ArrayList<>(List.of(
-                "sh", "-euc", ". \"$0\"; declared \"$@\"; echo $runs ${class##*.} $long $alone", index.toString()));
+                "sh",
+                "-euc",
+                ". \"$0\"; declared \"$@\"; echo $runs ${class##*.} $long $alone $ids",
+                index.toString()));
         command.addAll(List.of(words));
         return run(command.toArray(String[]::new));
     }
@@ -60,17 +63,21 @@ class PagesTest {
 
     @Test
     void theRestIsTheDaemonsOrDepends() throws Exception {
-        assertEquals("client_for_images Info -1", declared("info", "tap:raw:/a"));
-        assertEquals("client_for_images Resize -1", declared("resize", "a"));
+        assertEquals("client_for_images Info -1 yes", declared("info", "tap:raw:/a"));
+        assertEquals("client_for_images Resize -1 yes", declared("resize", "a"));
+        assertEquals("daemon -1 yes", declared("detach"));
         assertEquals("program -1", declared("xen-setup"));
         assertEquals("anywhere -1", declared("help"));
-        for (String verb : List.of("attach", "detach", "plug", "frobnicate", "--help", "check convert", "*", "")) {
+        for (String verb : List.of("attach", "frobnicate", "--help", "check convert", "*", "")) {
             assertEquals("daemon -1", declared(verb), verb);
         }
         assertEquals("daemon -1", declared());
         assertEquals("daemon -1", declared("tap-ctl", "open"));
         // scripts call these while a daemon starts: no JVM must be started to find that there is none
-        for (String verb : List.of("status", "list", "stats", "drivers", "nodes", "engines", "diag")) {
+        assertEquals("anywhere 1", declared("list"));
+        assertEquals("daemon 1 yes", declared("stats"));
+        assertEquals("daemon 1 yes", declared("diag"));
+        for (String verb : List.of("status", "drivers", "nodes", "engines")) {
             assertEquals("daemon 1", declared(verb), verb);
         }
         assertEquals("daemon 2", declared("tap-ctl", "list"));
