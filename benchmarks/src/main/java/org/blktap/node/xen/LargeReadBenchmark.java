@@ -141,6 +141,7 @@ public final class LargeReadBenchmark {
                                 host.xen,
                                 host.limits,
                                 host.blkback,
+                                Claimant.DEFAULT,
                                 (id, address, noDomain) -> {},
                                 false,
                                 NodeOpener.Patience.USUAL)

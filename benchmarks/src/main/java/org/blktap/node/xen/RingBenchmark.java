@@ -71,6 +71,7 @@ public final class RingBenchmark {
                                 host.xen,
                                 host.limits,
                                 host.blkback,
+                                Claimant.DEFAULT,
                                 (id, address, noDomain) -> {},
                                 false,
                                 NodeOpener.Patience.USUAL)
