@@ -56,6 +56,7 @@ class ArchitectureIT {
             Map.entry("tls", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),
             Map.entry("node-nbd", Set.of("linux", "tls")),
+            Map.entry("node-ublk", Set.of("linux")),
             Map.entry("node-xen", Set.of("linux", "ring")),
             Map.entry("health", Set.of("linux", "deploy")),
             Map.entry("deploy", Set.of("linux")),

@@ -137,6 +137,7 @@ class ServiceManagerIT {
                 List.<Path>of(),
                 List.of(packages.resolve("own-user.conf")),
                 List.of(packages.resolve("own-user.conf"), distribution.resolve("systemd/block-devices.conf")),
+                List.of(packages.resolve("own-user.conf"), distribution.resolve("systemd/ublk.conf")),
                 List.of(packages.resolve("own-user.conf"), distribution.resolve("systemd/xen.conf")))) {
             // its name is the service's: systemd looks for drop-ins beside it
             Path folder = Files.createTempDirectory(directory, "unit");
@@ -164,7 +165,7 @@ class ServiceManagerIT {
             assertTrue(level.find(), security::toString);
             assertTrue(Double.parseDouble(level.group(1)) < MOST_EXPOSED, level::group);
             assertEquals(
-                    dropIns.isEmpty() || dropIns.toString().contains("xen"),
+                    dropIns.isEmpty() || dropIns.toString().matches(".*systemd/(xen|ublk).*"),
                     security.out().contains("Service runs as root user"),
                     security::toString);
         }

@@ -94,6 +94,22 @@ final class AttachmentNodes {
                 node.node().resumed();
             }
         });
+        try {
+            awaitStarted();
+        } catch (DiskException e) {
+            loop.run(node::remove);
+            nodes.remove(node);
+            throw e;
+        }
+    }
+
+    /** Waits until the devices of nodes that were opened are there; the port is open. */
+    void awaitStarted() throws DiskException {
+        for (OpenNode node : nodes) {
+            CompletableFuture<Void> started =
+                    loop.ask(() -> gate.isOpen() ? node.started() : CompletableFuture.completedFuture(null));
+            loop.await(started, "the device of " + node.address() + " to appear");
+        }
     }
 
     /**

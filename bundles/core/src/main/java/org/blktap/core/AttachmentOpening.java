@@ -217,6 +217,19 @@ final class AttachmentOpening {
             throw new DiskException(Reason.IO, attachment.request().spec() + ": internal error: " + e, e);
         }
         attachment.letThrough();
+        awaitStarted(first);
+    }
+
+    /** Waits for devices that appear only now. One that does not is no reason to stop others that were there before. */
+    private void awaitStarted(boolean first) throws DiskException {
+        try {
+            nodes.awaitStarted();
+        } catch (DiskException e) {
+            if (first) {
+                throw e;
+            }
+            LOG.log(Level.ERROR, attachment.id() + ": " + e.getMessage());
+        }
     }
 
     /** Records filters that an image asks for, before a VM's request passes them. */

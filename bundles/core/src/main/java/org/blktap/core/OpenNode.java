@@ -28,6 +28,7 @@ final class OpenNode {
     private NodePort port;
     private volatile String address;
     private boolean opened;
+    private boolean started;
     /** How it was ended while it was not open; null if it was not. Loop only. */
     private Consumer<DeviceNode> endedAs;
 
@@ -130,6 +131,7 @@ final class OpenNode {
         port = through;
         address = fresh.address();
         opened = true;
+        started = false;
         // if no caller waits for it any more, a node that a VM had before stays for what opens or ends it next
         if (!done.complete(null) && (!again || endedAs != null)) {
             end(late(again));
@@ -139,6 +141,15 @@ final class OpenNode {
     /** How an abandoned node ends: a VM that had it before finds it again, unless the node had to be removed. */
     private Consumer<DeviceNode> late(boolean again) {
         return !again ? DeviceNode::remove : endedAs == null ? DeviceNode::close : endedAs;
+    }
+
+    /** See {@link DeviceNode#started}: once for each opening. Loop only. */
+    CompletableFuture<Void> started() {
+        if (node == null || started) {
+            return CompletableFuture.completedFuture(null);
+        }
+        started = true;
+        return node.started().toCompletableFuture();
     }
 
     /** Closes the node, on the loop; its VM finds it again. Nothing of it is in flight. */

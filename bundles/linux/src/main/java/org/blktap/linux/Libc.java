@@ -55,6 +55,9 @@ public final class Libc {
     public static final int MAP_PRIVATE = 2;
     public static final int MAP_ANONYMOUS = 0x20;
     public static final int MAP_NORESERVE = 0x4000;
+    /** Maps all pages at once. */
+    public static final int MAP_POPULATE = 0x8000;
+
     public static final int MFD_CLOEXEC = 1;
     public static final int MADV_DONTNEED = 4;
     public static final int MADV_REMOVE = 9;
@@ -162,6 +165,9 @@ public final class Libc {
 
     /** A system call that libc has no function for; see {@link PinnedFile}. */
     static native long syscall(long number, long first, byte[] second, long third, long fourth);
+
+    /** A system call that libc has no function for; see {@link IoUring}. */
+    static native long syscall(long number, long first, long second, long third, long fourth, long fifth, long sixth);
 
     public static native int close(int fd);
 

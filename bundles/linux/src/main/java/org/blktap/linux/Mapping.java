@@ -59,6 +59,17 @@ public final class Mapping implements NativeBuffer {
         return address == -1 ? null : new Mapping(address, bytes, false);
     }
 
+    /**
+     * Maps what a driver offers through a descriptor, for reading. The descriptor may be closed afterwards.
+     *
+     * @param offset a multiple of the page size
+     * @return null when the kernel refuses; {@link Libc#errno} says why
+     */
+    public static Mapping ofDevice(int fd, long offset, long bytes) {
+        long address = Libc.mmap(0, bytes, Libc.PROT_READ, Libc.MAP_SHARED | Libc.MAP_POPULATE, fd, offset);
+        return address == -1 ? null : new Mapping(address, bytes, false);
+    }
+
     @Override
     public long address() {
         return address;

@@ -32,6 +32,18 @@ public interface DeviceNode extends AutoCloseable {
     void resumed();
 
     /**
+     * Called once the port is open for the first time since the node was opened, and after {@link #resumed}: for a
+     * device that can appear only when requests are served, because somebody reads it at once.
+     *
+     * @return completes on the loop when the device is there, within a bound that the node states: an attach waits for
+     *     it. Fails with a {@link org.blktap.api.disk.DiskException} if the device cannot appear, and then a new
+     *     attachment ends
+     */
+    default CompletionStage<Void> started() {
+        return CompletableFuture.completedFuture(null);
+    }
+
+    /**
      * Called when the disk's size has changed; {@link DiskPort#info} has the new one. Notifies the VM, if the protocol
      * can.
      */
