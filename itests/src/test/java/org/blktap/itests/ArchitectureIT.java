@@ -185,6 +185,13 @@ class ArchitectureIT {
         });
         all.removeIf(each -> each.startsWith("verb "));
         assertEquals(new TreeSet<>(BROUGHT), all);
+        for (String each : all) {
+            if (!each.startsWith("engine ")) {
+                String page =
+                        "blktap-" + each.replaceFirst("(type|filter) ", "").replace(' ', '-') + ".7";
+                assertTrue(Files.exists(directory.resolve("share/man/man7").resolve(page)), page);
+            }
+        }
     }
 
     /** The kinds and names that a pattern finds. */

@@ -10,7 +10,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -326,66 +325,5 @@ class BackupIT extends DaemonUser {
                 .get(0)
                 .getAsJsonObject();
         assertEquals(0, bitmap.get("dirtyBytes").getAsLong(), bitmap::toString);
-    }
-
-    @Test
-    void eachCommandOfThePageIsRun() throws Exception {
-        Path backup = Files.createDirectory(directory.resolve("backup"));
-        Path vm = Files.createDirectory(directory.resolve("vm"));
-        Page page = new Page(
-                "backup.md",
-                daemon,
-                Map.of("/backup/", backup + "/", "/vm/", vm + "/", "/run/blktap/", daemon.runDir + "/"));
-        Path then = attach("disk.qcow2");
-        Path full = backup.resolve("full.qcow2");
-        page.run("blktap backup a tap:qcow2:/backup/full.qcow2 --wait");
-        assertSame(then, "qcow2", full);
-        for (String end : List.of("wait", "cancel")) {
-            Files.delete(full);
-            // slow enough for a busy machine
-            String job = page.run("blktap backup a tap:qcow2:/backup/full.qcow2 --speed 24M", "24M", "1M")
-                    .out()
-                    .strip()
-                    .substring("job ".length());
-            assertTrue(page.run("blktap jobs").out().contains("backup"));
-            if (end.equals("wait")) {
-                page.run("blktap job set 1 speed=0", "1", job);
-            }
-            page.run("blktap job " + end + " 1", "1", job);
-        }
-        assertFalse(Files.exists(full));
-        page.run("blktap bitmap add a daily");
-        page.run("blktap backup a tap:qcow2:/backup/full.qcow2 --clear daily --wait");
-        io("a", "write -P 2 8M 256k", "flush");
-        page.run(
-                "blktap backup a tap:qcow2:/backup/mon.qcow2 --since daily --onto tap:qcow2:/backup/full.qcow2 --wait");
-        io("a", "write -P 3 16M 256k", "flush");
-        page.run("blktap backup a tap:qcow2:/backup/tue.qcow2 --since daily --onto tap:qcow2:/backup/mon.qcow2 --wait");
-        page.run("blktap convert tap:qcow2:/backup/tue.qcow2 tap:aio:/vm/restored.img");
-        assertSame(copy("a", "tuesday.raw"), "raw", vm.resolve("restored.img"));
-        io("a", "write -P 4 24M 256k", "flush");
-        page.run("blktap backup a tap:aio:/backup/changes.img --since daily --wait");
-
-        then = copy("a", "now.raw");
-        page.run("blktap expose a --as a-now");
-        io("a", "write -P 5 24M 256k", "flush");
-        assertTrue(page.run("blktap filter list a").out().contains("fleece"));
-        page.run("blktap filter set a fleece buffer=20G");
-        String uri = "\"nbd+unix:///a-now?socket=/run/blktap/nbd.sock\"";
-        for (String each : List.of("nbdcopy ", "qemu-img convert -f raw -O raw ")) {
-            page.run(each + uri + " /backup/a.raw");
-            assertSame(then, "raw", backup.resolve("a.raw"));
-        }
-        page.run("blktap expose --end a-now");
-        for (String end : List.of(" --failed", "")) {
-            page.run("blktap expose a --as a-now --since daily");
-            // what was written after the last backup, and still is new when a copy has failed
-            assertTrue(page.run("nbdinfo --map=qemu:dirty-bitmap:daily " + uri)
-                    .out()
-                    .lines()
-                    .anyMatch(each -> each.strip().matches("25165824 +262144 +1.*")));
-            page.run("blktap expose --end a-now" + end);
-        }
-        page.assertAllRun();
     }
 }

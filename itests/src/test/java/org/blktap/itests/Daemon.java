@@ -124,6 +124,13 @@ final class Daemon implements AutoCloseable {
         }
     }
 
+    /** The environment in which an operator of this daemon works: {@code blktap} is on the path. */
+    Map<String, String> operator() {
+        Map<String, String> all = new java.util.HashMap<>(environment);
+        all.put("PATH", home.resolve("bin") + ":" + System.getenv("PATH"));
+        return all;
+    }
+
     /** Runs the client. */
     Run blktap(String... arguments) throws Exception {
         return blktap(Map.of(), arguments);

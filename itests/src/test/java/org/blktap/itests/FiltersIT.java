@@ -5,14 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonParser;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -147,7 +145,7 @@ class FiltersIT extends DaemonUser {
     @Test
     void aGuestOutlivesAKilledDaemonWithFilters() throws Exception {
         daemon.attach(create("qcow2"), "g", "--node", "vhost-user", "--filter", "delay,ms=20");
-        Path script = Files.writeString(directory.resolve("script"), """
+        String script = """
                 fails() { echo "$1"; false; }
                 rounds() {
                   dd if=/dev/urandom of=/tmp/data bs=64k count=32 2>/dev/null
@@ -164,24 +162,10 @@ class FiltersIT extends DaemonUser {
                   done
                 }
                 rounds
-                """);
-        Path console = directory.resolve("console");
-        Process guest = new ProcessBuilder(
-                        System.getProperty("project.root") + "/itests/guest/qemu",
-                        daemon.vhostSocket("g").toString(),
-                        "1",
-                        script.toString())
-                .redirectErrorStream(true)
-                .redirectOutput(console.toFile())
-                .start();
-        try {
+                """;
+        try (QemuGuest guest = QemuGuest.start(directory, "guest", script, daemon.vhostSocket("g"))) {
             for (int kills = 1; kills <= 3; kills++) {
-                String round = "round " + 3 * kills + "\\s";
-                Wait.until("the guest works: " + round, () -> {
-                    String text = Files.readString(console, StandardCharsets.ISO_8859_1);
-                    assertTrue(guest.isAlive() && !text.contains("guest exit status"), text);
-                    return Pattern.compile(round).matcher(text).find();
-                });
+                guest.prints("round " + 3 * kills + "\r");
                 Wait.until(
                         "requests are in flight",
                         () -> daemon.stats("g").get("inFlight").getAsInt() > 0);
@@ -189,11 +173,7 @@ class FiltersIT extends DaemonUser {
                 daemon.start();
                 Wait.until("it runs", () -> daemon.state("g").equals("running"));
             }
-            assertTrue(guest.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS), "the guest ends");
-            String text = Files.readString(console, StandardCharsets.ISO_8859_1);
-            assertTrue(text.contains("guest exit status 0"), text);
-        } finally {
-            end(guest);
+            guest.succeed();
         }
         daemon.detach("g");
         // what a killed daemon has counted ahead is a leak, which a repair ends; anything else would be damage

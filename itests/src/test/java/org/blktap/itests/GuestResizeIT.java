@@ -1,17 +1,12 @@
 package org.blktap.itests;
 
-import static org.junit.jupiter.api.Assertions.assertTrue;
-
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Guests whose vhost-user disk grows while it is mounted: their kernels report the new size, and use it. */
+/** A guest whose vhost-user disk grows while it is mounted; QemuGuestPageIT has one of QEMU. */
 class GuestResizeIT {
     @TempDir
     static Path directory;
@@ -71,43 +66,5 @@ class GuestResizeIT {
         }
         daemon.detach("uml");
         daemon.blktap("check", "tap:qcow2:" + image).ok();
-    }
-
-    @Test
-    void aDiskGrowsInQemu() throws Exception {
-        Path image = directory.resolve("qemu.raw");
-        daemon.blktap("create", "tap:aio:" + image, "64M").ok();
-        daemon.attach("tap:aio:" + image, "qemu", "--node", "vhost-user,queues=2");
-        Path script = Files.writeString(directory.resolve("grow"), grows(96) + """
-                dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>/dev/null
-                dd if=/tmp/data of=/dev/vda bs=1M seek=88 conv=fsync 2>/dev/null || return 1
-                echo 3 > /proc/sys/vm/drop_caches
-                dd if=/dev/vda bs=1M skip=88 2>/dev/null | cmp - /tmp/data
-                """);
-        Path console = directory.resolve("qemu.console");
-        ProcessBuilder builder = new ProcessBuilder(
-                        System.getProperty("project.root") + "/itests/guest/qemu",
-                        daemon.vhostSocket("qemu").toString(),
-                        "2",
-                        script.toString())
-                .redirectInput(Path.of("/dev/null").toFile())
-                .redirectOutput(console.toFile())
-                .redirectErrorStream(true);
-        builder.environment().putAll(Map.of("QEMU_MEMORY", "256M"));
-        Process guest = builder.start();
-        try {
-            Wait.until("the guest waits", () -> {
-                assertTrue(guest.isAlive(), () -> "the guest has ended: " + console);
-                return Files.readString(console).contains("waits for");
-            });
-            resize("qemu", 96);
-            assertTrue(guest.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS), () -> "the guest does not end");
-            String text = Files.readString(console);
-            assertTrue(text.contains("guest exit status 0"), text);
-        } finally {
-            guest.descendants().forEach(ProcessHandle::destroyForcibly);
-            guest.destroyForcibly().waitFor();
-        }
-        daemon.detach("qemu");
     }
 }

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonParser;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -155,7 +154,7 @@ class LiveJobsGuestIT {
         String first = fresh("qcow2");
         daemon.blktap("create", first, "64M").ok();
         daemon.attach(first, "g", "--node", "vhost-user");
-        Path script = Files.writeString(directory.resolve("guest.sh"), """
+        String script = """
                 dd if=/dev/urandom of=/tmp/data bs=64k count=32 2>/dev/null
                 pass=0
                 while :; do
@@ -169,25 +168,13 @@ class LiveJobsGuestIT {
                   pass=$((pass + 1))
                   echo "pass $pass"
                 done
-                """);
-        Path console = directory.resolve("console");
-        Process guest = new ProcessBuilder(
-                        System.getProperty("project.root") + "/itests/guest/qemu",
-                        daemon.vhostSocket("g").toString(),
-                        "1",
-                        script.toString())
-                .redirectErrorStream(true)
-                .redirectOutput(console.toFile())
-                .start();
-        try {
+                """;
+        try (QemuGuest guest = QemuGuest.start(directory, "guest", script, daemon.vhostSocket("g"))) {
             for (int kill = 0; kill < KILLS; kill++) {
-                passes(guest, console);
+                passes(guest);
                 killed(kill, random);
             }
-            passes(guest, console);
-        } finally {
-            guest.descendants().forEach(ProcessHandle::destroyForcibly);
-            guest.destroyForcibly().waitFor();
+            passes(guest);
         }
         String last = image();
         Set<String> chain = chain();
@@ -201,24 +188,10 @@ class LiveJobsGuestIT {
     }
 
     /** Waits until the guest has verified two passes more. */
-    private static void passes(Process guest, Path console) throws Exception {
-        long before = lines(console);
-        Wait.until("the guest goes on", () -> {
-            assertTrue(guest.isAlive() && !text(console).contains("guest exit status"), () -> text(console));
-            return lines(console) >= before + 2;
-        });
-    }
-
-    private static long lines(Path console) {
-        return text(console).lines().filter(line -> line.startsWith("pass ")).count();
-    }
-
-    private static String text(Path console) {
-        try {
-            return Files.readString(console, StandardCharsets.ISO_8859_1);
-        } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
-        }
+    private static void passes(QemuGuest guest) throws Exception {
+        long before =
+                guest.console().lines().filter(line -> line.startsWith("pass ")).count();
+        guest.prints("pass " + (before + 2) + "\r");
     }
 
     /** One kind of job after the other is under way when the daemon is killed. */

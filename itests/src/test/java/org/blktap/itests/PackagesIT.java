@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -53,5 +54,30 @@ class PackagesIT {
             Run lintian = Run.of("lintian", "--allow-root", "--fail-on", "error", each);
             assertEquals(0, lintian.status(), lintian::toString);
         }
+    }
+
+    /** As a reader of 80 columns has them. */
+    @Test
+    void manualPagesAreFormattedWithoutWarnings() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/man")), "no man");
+        Path pages = ROOT.resolve("distribution/target/generated/share/man");
+        Run man = Run.of(
+                Map.of(
+                        "MANWIDTH",
+                        "80",
+                        "LC_ALL",
+                        "C.UTF-8",
+                        "MANPAGES",
+                        pages.toRealPath().toString()),
+                "bash",
+                "-c",
+                """
+                cd "$MANPAGES" && for page in man*/*; do
+                  name=${page#*/}
+                  man -M "$MANPAGES" --warnings "${name##*.}" "${name%.*}" > /dev/null 2> >(sed "s/^/$name: /") || echo "$name cannot be shown"
+                done
+                wait
+                """);
+        assertEquals("", man.ok().out(), man::toString);
     }
 }

@@ -1,8 +1,13 @@
 package org.blktap.manual;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.commonmark.ext.gfm.tables.TableBlock;
 import org.commonmark.ext.gfm.tables.TableCell;
 import org.commonmark.ext.gfm.tables.TableRow;
@@ -13,6 +18,7 @@ import org.commonmark.node.CustomBlock;
 import org.commonmark.node.FencedCodeBlock;
 import org.commonmark.node.Heading;
 import org.commonmark.node.IndentedCodeBlock;
+import org.commonmark.node.Link;
 import org.commonmark.node.ListItem;
 import org.commonmark.node.Node;
 import org.commonmark.node.OrderedList;
@@ -27,6 +33,9 @@ final class ManPage extends AbstractVisitor {
     /** What a manual page is called. */
     record Title(String name, int section, String version) {}
 
+    /** What the short cells of a table's row may have together, of the 80 columns of a terminal. */
+    private static final int COLUMNS = 48;
+
     private final StringBuilder text = new StringBuilder();
     private final Title title;
     /** Depth of lists at the present place. */
@@ -39,15 +48,49 @@ final class ManPage extends AbstractVisitor {
         this.title = title;
     }
 
-    /** The manual page of a page. */
-    static String of(Title title, String markdown) {
+    /**
+     * The manual page of a page. Its section SEE ALSO has the pages to which it links.
+     *
+     * @param pages the title of the page to which a link leads, by its path; null if that has no manual page
+     */
+    static String of(Title title, String markdown, Function<String, Title> pages) {
         ManPage page = new ManPage(title);
-        PARSER.parse(markdown).accept(page);
+        Node root = PARSER.parse(markdown);
+        root.accept(page);
+        page.seeAlso(linked(root, pages));
         // tbl reads a page whose first line says so
         return "'\\\" t\n.\\\" Made by the build from a page in Markdown.\n.TH "
                 + title.name().toUpperCase(Locale.ROOT)
                 + " " + title.section() + " \"\" \"blktap " + Roff.escape(title.version()) + "\" \"blktap\"\n.ad l\n"
                 + page.text;
+    }
+
+    private static Set<Title> linked(Node root, Function<String, Title> pages) {
+        Set<Title> all =
+                new TreeSet<>(Comparator.comparing(Title::section).reversed().thenComparing(Title::name));
+        root.accept(new AbstractVisitor() {
+            @Override
+            public void visit(Link link) {
+                String path = link.getDestination().replaceFirst("#.*", "");
+                if (!path.isEmpty() && !path.contains(":")) {
+                    Title to = pages.apply(path);
+                    if (to != null) {
+                        all.add(to);
+                    }
+                }
+            }
+        });
+        return all;
+    }
+
+    private void seeAlso(Set<Title> pages) {
+        pages.add(new Title("blktap", 8, title.version()));
+        pages.add(new Title("blktapd", 8, title.version()));
+        pages.remove(title);
+        line(".SH \"SEE ALSO\"");
+        line(pages.stream()
+                .map(each -> ".BR " + Roff.escape(each.name()) + " (" + each.section() + ")")
+                .collect(Collectors.joining(" ,\n")));
     }
 
     @Override
@@ -138,9 +181,9 @@ final class ManPage extends AbstractVisitor {
         }
     }
 
-    /** All columns but the last are as wide as their text needs; the last is filled. */
+    /** Short cells are as wide as their text; long ones are filled, and the last column takes what is left. */
     private void table(Node block) {
-        List<List<String>> rows = new ArrayList<>();
+        List<List<TableCell>> rows = new ArrayList<>();
         for (Node part = block.getFirstChild(); part != null; part = part.getNext()) {
             for (Node row = part.getFirstChild(); row != null; row = row.getNext()) {
                 if (row instanceof TableRow) {
@@ -151,25 +194,27 @@ final class ManPage extends AbstractVisitor {
         int columns = rows.get(0).size();
         line(".PP\n.TS\nallbox tab(\t);");
         line("lb ".repeat(columns).strip() + "\n" + ("lt ".repeat(columns - 1) + "ltx").strip() + ".");
-        for (List<String> row : rows) {
-            StringBuilder cells = new StringBuilder();
-            for (String cell : row) {
-                // T{ ... T} is text that is filled
-                cells.append(cells.isEmpty() ? "" : "\t")
-                        .append("T{\n")
-                        .append(cell)
-                        .append("\nT}");
-            }
-            line(cells.toString());
+        for (List<TableCell> row : rows) {
+            line(row.stream().map(cell -> cell(cell, COLUMNS / columns)).collect(Collectors.joining("\t")));
         }
         line(".TE");
     }
 
-    private static List<String> cells(Node row) {
-        List<String> cells = new ArrayList<>();
+    private static String cell(TableCell cell, int room) {
+        String plain = Roff.plain(cell);
+        // a line that is one of these is an order to tbl; text that begins with a dot would be one to roff
+        if (plain.length() <= room && !plain.startsWith(".") && !plain.matches("[-_=]|\\\\.*")) {
+            return Roff.of(cell);
+        }
+        // T{ ... T} is text that is filled
+        return "T{\n" + Roff.breakable(cell) + "\nT}";
+    }
+
+    private static List<TableCell> cells(Node row) {
+        List<TableCell> cells = new ArrayList<>();
         for (Node cell = row.getFirstChild(); cell != null; cell = cell.getNext()) {
-            if (cell instanceof TableCell) {
-                cells.add(Roff.of(cell));
+            if (cell instanceof TableCell each) {
+                cells.add(each);
             }
         }
         return cells;

@@ -1,5 +1,6 @@
 package org.blktap.manual;
 
+import java.util.regex.Pattern;
 import org.commonmark.node.AbstractVisitor;
 import org.commonmark.node.Code;
 import org.commonmark.node.Emphasis;
@@ -11,16 +12,33 @@ import org.commonmark.node.Text;
 
 /** Text within a paragraph in the language of man(7): code and strong text are bold, emphasised text is in italics. */
 final class Roff extends AbstractVisitor {
+    /** What is followed by more of the same word, in escaped text. */
+    private static final Pattern PUNCTUATION = Pattern.compile("((?<=\\w)\\\\-|[,;:=/|\\]>])(?=[A-Za-z0-9<\\[{$*/])");
+
+    /** Words up to this length need no place where they can be broken. */
+    private static final int SHORT = 8;
+
     private final StringBuilder text = new StringBuilder();
     private final boolean styled;
+    private final boolean narrow;
 
-    private Roff(boolean styled) {
+    private Roff(boolean styled, boolean narrow) {
         this.styled = styled;
+        this.narrow = narrow;
     }
 
     /** What is in a node. No line of it is a command of roff. */
     static String of(Node node) {
-        Roff roff = new Roff(true);
+        return of(node, false);
+    }
+
+    /** As {@link #of}, for a narrow place: long words may be broken after punctuation. */
+    static String breakable(Node node) {
+        return of(node, true);
+    }
+
+    private static String of(Node node, boolean narrow) {
+        Roff roff = new Roff(true, narrow);
         roff.visitChildren(node);
         return roff.text
                 .toString()
@@ -33,7 +51,7 @@ final class Roff extends AbstractVisitor {
 
     /** What is in a node, without escapes and styles. */
     static String plain(Node node) {
-        Roff roff = new Roff(false);
+        Roff roff = new Roff(false, false);
         roff.visitChildren(node);
         return roff.text.toString().strip();
     }
@@ -111,6 +129,19 @@ final class Roff extends AbstractVisitor {
     }
 
     private void append(String literal) {
-        text.append(styled ? escape(literal) : literal);
+        text.append(!styled ? literal : narrow ? broken(literal) : escape(literal));
+    }
+
+    /** With places where a line may end. */
+    private static String broken(String literal) {
+        StringBuilder broken = new StringBuilder();
+        for (String word : literal.split("(?<= )|(?= )")) {
+            String escaped = escape(word);
+            broken.append(
+                    word.length() <= SHORT
+                            ? escaped
+                            : PUNCTUATION.matcher(escaped).replaceAll("$1\\\\:"));
+        }
+        return broken.toString();
     }
 }

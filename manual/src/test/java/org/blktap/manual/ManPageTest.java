@@ -8,8 +8,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import org.junit.jupiter.api.Test;
 
 class ManPageTest {
+    private static final ManPage.Title TITLE = new ManPage.Title("blktap-a", 7, "1.0");
+
     private static String page(String markdown) {
-        return ManPage.of(new ManPage.Title("blktap-a", 7, "1.0"), markdown);
+        return ManPage.of(
+                TITLE,
+                markdown,
+                link -> link.equals("../b/README.md") ? new ManPage.Title("blktap-b", 7, "1.0") : null);
     }
 
     @Test
@@ -31,10 +36,30 @@ class ManPageTest {
     @Test
     void tablesAreTables() {
         String page = page("# a: b\n\n| option | meaning |\n|---|---|\n| `x=Y` | a \\| b |\n");
+        assertTrue(page.contains("lb lb\nlt ltx.\noption\tmeaning\n\\fBx=Y\\fR\ta | b\n.TE"), page);
+    }
+
+    @Test
+    void longCellsAreFilledAndMayBreakInWords() {
+        String page =
+                page("# a: b\n\n| a | b |\n|---|---|\n| `tls-certificates=/etc/pki/blktap` here | .so is text |\n");
         assertTrue(
                 page.contains(
-                        "lb lb\nlt ltx.\nT{\noption\nT}\tT{\nmeaning\nT}\nT{\n\\fBx=Y\\fR\nT}\tT{\na | b\nT}\n.TE"),
+                        "T{\n\\fBtls\\-\\:certificates=\\:/\\:etc/\\:pki/\\:blktap\\fR here\nT}\tT{\n\\&.so is text\nT}"),
                 page);
+    }
+
+    @Test
+    void pagesThatAreLinkedAreNamedAtTheEnd() {
+        String page = page("# a: b\n\n[b](../b/README.md#x), [itself](#b), [c](c.md), [web](https://example.org/b)\n");
+        assertTrue(page.endsWith(".SH \"SEE ALSO\"\n.BR blktap (8) ,\n.BR blktapd (8) ,\n.BR blktap\\-b (7)\n"), page);
+    }
+
+    @Test
+    void aSectionOfAPageCanBeOne() {
+        assertEquals(
+                "# x: drives\n\nText.\n\n## More\n\nof it.",
+                ManualPages.section("# core\n\n## Drives\n\nText.\n\n### More\n\nof it.\n\n## Next\n", "Drives", "x"));
     }
 
     @Test
@@ -50,6 +75,7 @@ class ManPageTest {
         assertEquals("luks", ManualPages.subject("filter-luks"));
         assertEquals("node-nbd", ManualPages.subject("node-nbd"));
         assertEquals("raw", ManualPages.subject("aio"));
+        assertEquals("rbd", ManualPages.subject("client-rbd"));
         assertNull(ManualPages.subject("core"));
     }
 }

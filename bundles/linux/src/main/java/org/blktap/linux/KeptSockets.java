@@ -21,15 +21,15 @@ public final class KeptSockets {
     private static final int ADDRESS_BYTES = 112;
     private static final String TCP = "tcp ";
 
-    private static final KeptSockets OURS = new KeptSockets(ServiceManager.ours(), given());
+    private static final KeptSockets OURS = new KeptSockets(ServiceManager.ours(), FIRST, given());
 
     private final ServiceManager manager;
     private final Map<String, Integer> given = new HashMap<>();
 
-    /** @param count descriptors from 3 on that the manager has given to this process */
-    KeptSockets(ServiceManager manager, int count) {
+    /** @param count descriptors from {@code first} on that the manager has given to this process */
+    KeptSockets(ServiceManager manager, int first, int count) {
         this.manager = manager;
-        for (int fd = FIRST; fd < FIRST + count; fd++) {
+        for (int fd = first; fd < first + count; fd++) {
             Libc.fcntl(fd, Libc.F_SETFD, Libc.FD_CLOEXEC);
             String address = address(fd);
             Integer before = address == null ? Integer.valueOf(fd) : given.put(address, fd);

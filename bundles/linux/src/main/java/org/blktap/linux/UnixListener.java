@@ -6,6 +6,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.GroupPrincipal;
 import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.UserPrincipalNotFoundException;
 import java.util.Objects;
 import org.blktap.api.disk.DiskException;
@@ -114,7 +115,8 @@ public final class UnixListener implements AutoCloseable {
         }
         try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
             Libc.fcntl(fd, Libc.F_SETFL, Libc.fcntl(fd, Libc.F_GETFL, 0) | Libc.O_NONBLOCK);
-            Object inode = admit(path, mode, group == null ? null : lookup(path, group));
+            // an earlier process may have given it to another group
+            Object inode = admit(path, mode, group == null ? ownGroup() : lookup(path, group));
             return opened.keep(new UnixListener(fd, path, inode, mode, group));
         } catch (IOException | DiskException e) {
             // its file was removed or replaced meanwhile: no client can reach it
@@ -144,11 +146,16 @@ public final class UnixListener implements AutoCloseable {
             if (owner != null) {
                 Files.getFileAttributeView(held, PosixFileAttributeView.class).setGroup(owner);
             }
-            if (mode != OWNER_ONLY && Libc.chmod(held.toString(), mode) != 0) {
+            if (Libc.chmod(held.toString(), mode) != 0) {
                 throw failed(path, "cannot set its mode", Libc.errno());
             }
             return file.status().inode();
         }
+    }
+
+    private static GroupPrincipal ownGroup() throws IOException {
+        return Files.readAttributes(Path.of("/proc/self"), PosixFileAttributes.class)
+                .group();
     }
 
     private static GroupPrincipal lookup(Path path, String group) throws DiskException {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -93,7 +94,7 @@ class ServiceManagerTest {
     @Test
     void aSocketIsKeptUntilItIsOfNoUseOrTheDaemonEnds() throws Exception {
         ServiceManager manager = new ServiceManager(path.toString());
-        KeptSockets kept = new KeptSockets(manager, 0);
+        KeptSockets kept = new KeptSockets(manager, 0, 0);
         Path listening = directory.resolve("a.sock");
         UnixListener first = UnixListener.openKept(listening, 0600, null, kept);
         assertFalse(first.isInherited());
@@ -115,6 +116,20 @@ class ServiceManagerTest {
         second.close();
         assertEquals("nothing", next());
         assertTrue(Files.exists(listening));
+    }
+
+    /** A socket of an earlier process has the mode that this one wants, also if that is stricter. */
+    @Test
+    void aKeptSocketAdmitsNobodyElse() throws Exception {
+        ServiceManager manager = new ServiceManager(path.toString());
+        Path listening = directory.resolve("a.sock");
+        // its file stays, as that of a killed process
+        UnixListener earlier = UnixListener.open(listening, 0666, null);
+        KeptSockets next = new KeptSockets(manager, Libc.dup(earlier.fd()), 1);
+        try (UnixListener listener = UnixListener.openKept(listening, 0600, null, next)) {
+            assertTrue(listener.isInherited());
+            assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(listening)));
+        }
     }
 
     @Test

@@ -8,9 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -143,5 +145,23 @@ class UnixListenerTest {
             refused(Reason.EXISTS, "no socket", listener::restore);
         }
         assertTrue(Files.exists(path));
+    }
+
+    @Test
+    void accessIsWhatIsAskedForAndElseWhatSettingsSay() throws Exception {
+        SocketAccess settings = SocketAccess.ofSettings("0660", "kvm");
+        SocketAccess nothing = SocketAccess.of(Options.none());
+        assertEquals(settings, nothing.or(settings));
+        assertEquals(
+                new SocketAccess(0600, "kvm"),
+                SocketAccess.of(new Options(Map.of("mode", "600"))).or(settings));
+        assertTrue(nothing.admits(settings));
+        assertTrue(SocketAccess.of(new Options(Map.of("group", "kvm"))).admits(settings));
+        assertFalse(SocketAccess.of(new Options(Map.of("mode", "0600"))).admits(settings));
+        assertFalse(SocketAccess.of(new Options(Map.of("group", "disk"))).admits(settings));
+        for (String mode : new String[] {"", "rw", "0999", "17777", "-1"}) {
+            refused(Reason.BAD_OPTION, "socket.mode", () -> SocketAccess.ofSettings(mode, ""));
+            refused(Reason.BAD_OPTION, "mode", () -> SocketAccess.of(new Options(Map.of("mode", mode))));
+        }
     }
 }

@@ -18,6 +18,7 @@ import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeKind;
 import org.blktap.api.node.NodeProvider;
 import org.blktap.api.node.Quota;
+import org.blktap.linux.SocketAccess;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Modified;
@@ -88,7 +89,9 @@ public final class NbdNodeProvider implements NodeProvider, MetricSource {
             throw Options.bad("name", name, "1 to " + MAX_NAME + " characters, none of them a control character");
         }
         TcpPort port = TcpPort.of(options, settings);
-        int mode = mode(options.text("mode", null));
+        NbdSettings now = settings;
+        SocketAccess asked = SocketAccess.of(options);
+        SocketAccess usual = SocketAccess.ofSettings(now.socket_mode(), now.socket_group());
         Path socket = socket(context.runDir(), options.text("socket", null));
         NbdNode node = new NbdNode(
                 context,
@@ -96,7 +99,7 @@ public final class NbdNodeProvider implements NodeProvider, MetricSource {
                 port == null ? ExportAccess.OPEN : port.access(),
                 memory.share(limits.reservedBytes(), limits.exportBytes()),
                 limits);
-        server(socket).add(node, mode, port);
+        server(socket).add(node, asked, usual, port);
         return node;
     }
 
@@ -127,16 +130,6 @@ public final class NbdNodeProvider implements NodeProvider, MetricSource {
             throw DiskException.io(socket.getParent(), "make the directory of the socket", e);
         }
         return socket.normalize();
-    }
-
-    private static int mode(String text) throws DiskException {
-        if (text == null) {
-            return NbdServer.ANY_MODE;
-        }
-        if (!text.matches("0?[0-7]{3}")) {
-            throw Options.bad("mode", text, "permissions such as 0660");
-        }
-        return Integer.parseInt(text, 8);
     }
 
     NbdServer server(Path socket) {

@@ -21,6 +21,7 @@ import org.blktap.linux.KeptSockets;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.ServiceManager;
+import org.blktap.linux.SocketAccess;
 import org.blktap.linux.UnixListener;
 
 /**
@@ -31,10 +32,6 @@ import org.blktap.linux.UnixListener;
 final class NbdServer {
     private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
 
-    /** What a node says for no required mode of the socket. */
-    static final int ANY_MODE = -1;
-    /** Only the user of the daemon gets in. */
-    static final int DEFAULT_MODE = 0600;
     /** Interval at which the socket's file is checked. */
     private static final long LOOK_MILLIS = 2_000;
 
@@ -65,7 +62,7 @@ final class NbdServer {
     private NativeBuffer scratch;
     private Listener unix;
     private UnixListener unixSocket;
-    private int unixMode;
+    private SocketAccess unixAccess;
     private boolean lossTold;
     private final Map<TcpEndpoint, Listener> tcp = new HashMap<>();
 
@@ -81,18 +78,19 @@ final class NbdServer {
      * Shows an export, on the unix socket and perhaps on a TCP port; only there if the attachment has it on the unix
      * socket already.
      *
-     * @param mode of the unix socket, or {@link #ANY_MODE}
+     * @param asked what the unix socket must have, also if it is there
+     * @param usual what it gets else if it is made
      * @param port null for none
      * @throws DiskException EXISTS if the name or the socket's path is taken, BUSY for the port; nothing has changed
      *     then
      */
-    synchronized void add(NbdNode node, int mode, TcpPort port) throws DiskException {
+    synchronized void add(NbdNode node, SocketAccess asked, SocketAccess usual, TcpPort port) throws DiskException {
         if (loop == null) {
             loop = loops.start("blktap-nbd");
         }
         try {
             IoLoop control = loop;
-            node.opened(this, control.call(() -> show(control, node, mode, port)));
+            node.opened(this, control.call(() -> show(control, node, asked, usual, port)));
             exports++;
         } catch (DiskException | RuntimeException e) {
             throw e;
@@ -124,17 +122,17 @@ final class NbdServer {
         }
     }
 
-    private List<String> show(IoLoop control, NbdNode node, int mode, TcpPort port) throws DiskException {
+    private List<String> show(IoLoop control, NbdNode node, SocketAccess asked, SocketAccess usual, TcpPort port)
+            throws DiskException {
         NbdNode there = unix == null ? null : unix.node(node.name());
         boolean onlyTcp = there != null && port != null && there.attachment().equals(node.attachment());
         if (there != null && !onlyTcp) {
             throw exists(node, socket.toString(), there);
         }
-        if (unix != null && mode != ANY_MODE && mode != unixMode) {
+        if (unix != null && !asked.admits(unixAccess)) {
             throw new DiskException(
                     Reason.BAD_OPTION,
-                    "the mode of " + socket + " is " + Integer.toOctalString(unixMode)
-                            + ", set by an export that is there, not " + Integer.toOctalString(mode));
+                    socket + " has " + unixAccess + ", set by an export that is there, not " + asked);
         }
         if (scratch == null) {
             scratch = Mapping.anonymous(SCRATCH_BYTES);
@@ -149,8 +147,8 @@ final class NbdServer {
                 byTcp.secure(port.credentials());
             }
             if (unix == null) {
-                unixMode = mode == ANY_MODE ? DEFAULT_MODE : mode;
-                unixSocket = UnixListener.openKept(socket, unixMode, null);
+                unixAccess = asked.or(usual);
+                unixSocket = UnixListener.openKept(socket, unixAccess.mode(), unixAccess.group());
                 unix = new Listener(
                         control,
                         unixSocket.fd(),

@@ -73,6 +73,16 @@ import org.osgi.service.metatype.annotations.Option;
     int stuck_seconds() default 10;
 
     @AttributeDefinition(
+            description =
+                    "Permissions of unix sockets that are made from now on, for exports that do not say mode= themselves.")
+    String socket_mode() default "0600";
+
+    @AttributeDefinition(
+            description =
+                    "Group of these sockets, for exports that do not say group= themselves; empty for the daemon's.")
+    String socket_group() default "";
+
+    @AttributeDefinition(
             options = {@Option("off"), @Option("allowed"), @Option("required")},
             description = "TLS of exports with a TCP port that do not say tls= themselves.")
     String tls() default "off";

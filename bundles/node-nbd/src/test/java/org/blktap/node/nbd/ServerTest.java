@@ -13,6 +13,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
@@ -32,6 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Sockets, exports that come and go, and clients that do not get to the transmission. */
 @Timeout(60)
+@NbdSettings(socket_mode = "0660")
 class ServerTest {
     private static final int SIZE = 1 << 20;
 
@@ -72,6 +74,24 @@ class ServerTest {
         assertEquals(Reason.BAD_OPTION, refused("d", Map.of("mode", "0600")));
         daemon.attach("e", SIZE, Map.of());
         NbdTestClient.on(daemon.socket(), "e", false).close();
+    }
+
+    @Test
+    void settingsSayWhoMayConnectToASocketThatIsMade() throws Exception {
+        String group = Files.readAttributes(directory, PosixFileAttributes.class)
+                .group()
+                .getName();
+        daemon.provider.configure(ServerTest.class.getAnnotation(NbdSettings.class));
+        daemon.attach("a", SIZE, Map.of());
+        assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(daemon.socket())));
+        assertEquals(Reason.BAD_OPTION, refused("b", Map.of("group", group)));
+        daemon.attach("c", SIZE, Map.of("mode", "0660"));
+        daemon.detach("a");
+        daemon.detach("c");
+        daemon.attach("d", SIZE, Map.of("mode", "0600", "group", group));
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(daemon.socket())));
+        daemon.attach("e", SIZE, Map.of("group", group));
+        assertEquals(Reason.BAD_OPTION, refused("f", Map.of("group", "nobody-has-this-group")));
     }
 
     @Test

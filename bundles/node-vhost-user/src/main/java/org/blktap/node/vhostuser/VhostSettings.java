@@ -13,7 +13,7 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 @ObjectClassDefinition(
         pid = VhostSettings.PID,
         name = "vhost-user devices",
-        description = "What vhost-user clients may take of the daemon.")
+        description = "What vhost-user clients may take of the daemon, and who may be one.")
 @Retention(RetentionPolicy.RUNTIME)
 @interface VhostSettings {
     /** The bundle's symbolic name, under which it is configured. */
@@ -45,4 +45,13 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
             max = "16777216",
             description = "Most requests in flight of all clients together, beyond their reserves.")
     int requests_total() default 16384;
+
+    @AttributeDefinition(
+            description =
+                    "Permissions of sockets that are opened from now on, of nodes that do not say mode= themselves.")
+    String socket_mode() default "0600";
+
+    @AttributeDefinition(
+            description = "Group of these sockets, of nodes that do not say group= themselves; empty for the daemon's.")
+    String socket_group() default "";
 }

@@ -12,6 +12,7 @@ import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeKind;
 import org.blktap.api.node.NodeProvider;
+import org.blktap.linux.SocketAccess;
 import org.blktap.linux.UnixListener;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -34,19 +35,22 @@ public final class VhostUserNodeProvider implements NodeProvider, MetricSource {
     private static final int QUEUES_MAX = 16;
 
     private final VhostUserLimits limits;
+    private volatile VhostSettings settings;
 
     @Activate
     public VhostUserNodeProvider(VhostSettings settings) {
-        this(new VhostUserLimits(settings));
+        this(settings, new VhostUserLimits(settings));
     }
 
-    VhostUserNodeProvider(VhostUserLimits limits) {
+    VhostUserNodeProvider(VhostSettings settings, VhostUserLimits limits) {
+        this.settings = settings;
         this.limits = limits;
     }
 
     @Modified
-    public void configure(VhostSettings settings) {
-        limits.configure(settings);
+    public void configure(VhostSettings to) {
+        settings = to;
+        limits.configure(to);
     }
 
     /** Gives the limits of all clients together, beyond what each has for itself. */
@@ -67,10 +71,11 @@ public final class VhostUserNodeProvider implements NodeProvider, MetricSource {
         }
         String path = pathOption != null ? pathOption : target;
         Path socket = path.isEmpty() ? context.runDir().resolve(context.id() + ".sock") : absolute(path);
-        int mode = mode(options.text("mode", "0600"));
-        String group = options.text("group", null);
+        VhostSettings now = settings;
+        SocketAccess access =
+                SocketAccess.of(options).or(SocketAccess.ofSettings(now.socket_mode(), now.socket_group()));
         int queues = options.number("queues", 1, 1, QUEUES_MAX);
-        UnixListener listener = UnixListener.open(socket, mode, group);
+        UnixListener listener = UnixListener.open(socket, access.mode(), access.group());
         try (CloseOnFailure opened = new CloseOnFailure(listener::close)) {
             return opened.keep(new VhostUserNode(context, listener, queues, limits));
         } catch (IllegalStateException e) {
@@ -88,17 +93,5 @@ public final class VhostUserNodeProvider implements NodeProvider, MetricSource {
             throw Options.bad("path", path, "a path: " + e.getReason());
         }
         throw Options.bad("path", path, "an absolute path");
-    }
-
-    private static int mode(String octal) throws DiskException {
-        try {
-            int mode = Integer.parseInt(octal, 8);
-            if (mode >= 0 && mode <= 0777) {
-                return mode;
-            }
-        } catch (NumberFormatException e) {
-            throw Options.bad("mode", octal, "an octal mode such as 0660");
-        }
-        throw Options.bad("mode", octal, "an octal mode up to 0777");
     }
 }

@@ -574,8 +574,8 @@ class HostileClientTest {
     @Test
     void requestsBeyondTheLimitWaitInTheRing() throws Exception {
         Path other = Files.createDirectory(directory.resolve("other"));
-        VhostUserNodeProvider provider =
-                new VhostUserNodeProvider(new VhostUserLimits(TestMemory.SETTINGS, new ClientBudget(4, 6, 100)));
+        VhostUserNodeProvider provider = new VhostUserNodeProvider(
+                TestMemory.SETTINGS, new VhostUserLimits(TestMemory.SETTINGS, new ClientBudget(4, 6, 100)));
         try (TestNode few = new TestNode(other, Mapping.anonymous(DISK), Map.of(), provider);
                 VhostUserTestClient client = new VhostUserTestClient(few.socket);
                 TestDriver driver = driver(0)) {

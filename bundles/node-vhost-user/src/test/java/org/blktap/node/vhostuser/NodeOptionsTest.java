@@ -11,11 +11,13 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.linux.Mapping;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(120)
+@VhostSettings(socket_mode = "0660")
 class NodeOptionsTest {
     @TempDir
     Path directory;
@@ -49,5 +51,21 @@ class NodeOptionsTest {
             assertEquals("none", node.loop.call(() -> node.node.status().get("client")));
         }
         assertFalse(Files.exists(directory.resolve("disk-1.sock")));
+    }
+
+    @Test
+    void settingsSayWhoMayConnectToSocketsThatAreOpenedFromNowOn() throws Exception {
+        VhostUserNodeProvider provider = new VhostUserNodeProvider(TestMemory.SETTINGS);
+        try (TestNode node = new TestNode(directory, Mapping.anonymous(4096), Map.of(), provider)) {
+            provider.configure(NodeOptionsTest.class.getAnnotation(VhostSettings.class));
+            assertEquals("rw-------", mode(node.socket));
+            Path other = directory.resolve("other.sock");
+            var second = node.openAnother(directory, Map.of(), other.toString());
+            assertEquals("rw-rw----", mode(other));
+            node.onLoop(second::close);
+            second = node.openAnother(directory, Map.of("mode", "0600"), other.toString());
+            assertEquals("rw-------", mode(other));
+            node.onLoop(second::close);
+        }
     }
 }
