@@ -47,9 +47,10 @@ public record SocketAccess(int mode, String group) {
         return new SocketAccess(mode == ANY ? others.mode : mode, group == null ? others.group : group);
     }
 
-    /** Whether a socket that has been made as {@code there} asks for is right for this, too. */
-    public boolean admits(SocketAccess there) {
-        return (mode == ANY || mode == there.mode) && (group == null || group.equals(there.group));
+    /** Whether no socket can be as both ask for. */
+    public boolean contradicts(SocketAccess other) {
+        return mode != ANY && other.mode != ANY && mode != other.mode
+                || group != null && other.group != null && !group.equals(other.group);
     }
 
     @Override

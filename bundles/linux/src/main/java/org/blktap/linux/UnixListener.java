@@ -36,8 +36,8 @@ public final class UnixListener implements AutoCloseable {
     /** Identity of the socket's file, as it was made. */
     private Object inode;
 
-    private final int mode;
-    private final String group;
+    private int mode;
+    private String group;
     /** The service manager's copies; null if none is kept over a restart. */
     private KeptSockets kept;
 
@@ -213,6 +213,23 @@ public final class UnixListener implements AutoCloseable {
 
     private static Object inode(Path path) throws IOException {
         return Files.getAttribute(path, "unix:ino", LinkOption.NOFOLLOW_LINKS);
+    }
+
+    /**
+     * Changes who may connect from now on. Its file must be there.
+     *
+     * @param to the permission bits
+     * @param newGroup a name or a number; null for the group of the process
+     * @throws DiskException if nothing, or not all, could be changed
+     */
+    public void admit(int to, String newGroup) throws DiskException {
+        try {
+            inode = admit(path, to, newGroup == null ? ownGroup() : lookup(path, newGroup));
+        } catch (IOException e) {
+            throw DiskException.io(path, "changing who may connect", e);
+        }
+        mode = to;
+        group = newGroup;
     }
 
     /** The listening descriptor, this object's to close. */

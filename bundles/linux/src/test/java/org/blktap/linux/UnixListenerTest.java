@@ -155,10 +155,10 @@ class UnixListenerTest {
         assertEquals(
                 new SocketAccess(0600, "kvm"),
                 SocketAccess.of(new Options(Map.of("mode", "600"))).or(settings));
-        assertTrue(nothing.admits(settings));
-        assertTrue(SocketAccess.of(new Options(Map.of("group", "kvm"))).admits(settings));
-        assertFalse(SocketAccess.of(new Options(Map.of("mode", "0600"))).admits(settings));
-        assertFalse(SocketAccess.of(new Options(Map.of("group", "disk"))).admits(settings));
+        assertFalse(nothing.contradicts(settings));
+        assertFalse(SocketAccess.of(new Options(Map.of("group", "kvm"))).contradicts(settings));
+        assertTrue(SocketAccess.of(new Options(Map.of("mode", "0600"))).contradicts(settings));
+        assertTrue(SocketAccess.of(new Options(Map.of("group", "disk"))).contradicts(settings));
         for (String mode : new String[] {"", "rw", "0999", "17777", "-1"}) {
             refused(Reason.BAD_OPTION, "socket.mode", () -> SocketAccess.ofSettings(mode, ""));
             refused(Reason.BAD_OPTION, "mode", () -> SocketAccess.of(new Options(Map.of("mode", mode))));

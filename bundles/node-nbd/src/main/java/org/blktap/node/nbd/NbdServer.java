@@ -63,6 +63,9 @@ final class NbdServer {
     private Listener unix;
     private UnixListener unixSocket;
     private SocketAccess unixAccess;
+    /** What its exports have asked for, which those that ask for nothing leave as it is. */
+    private SocketAccess unixAsked;
+
     private boolean lossTold;
     private final Map<TcpEndpoint, Listener> tcp = new HashMap<>();
 
@@ -79,7 +82,7 @@ final class NbdServer {
      * socket already.
      *
      * @param asked what the unix socket must have, also if it is there
-     * @param usual what it gets else if it is made
+     * @param usual what it gets besides if it is made
      * @param port null for none
      * @throws DiskException EXISTS if the name or the socket's path is taken, BUSY for the port; nothing has changed
      *     then
@@ -129,7 +132,7 @@ final class NbdServer {
         if (there != null && !onlyTcp) {
             throw exists(node, socket.toString(), there);
         }
-        if (unix != null && !asked.admits(unixAccess)) {
+        if (unix != null && asked.contradicts(unixAsked)) {
             throw new DiskException(
                     Reason.BAD_OPTION,
                     socket + " has " + unixAccess + ", set by an export that is there, not " + asked);
@@ -148,6 +151,7 @@ final class NbdServer {
             }
             if (unix == null) {
                 unixAccess = asked.or(usual);
+                unixAsked = asked;
                 unixSocket = UnixListener.openKept(socket, unixAccess.mode(), unixAccess.group());
                 unix = new Listener(
                         control,
@@ -166,6 +170,7 @@ final class NbdServer {
                 control.schedule(() -> look(control, watched), LOOK_MILLIS);
             } else {
                 restore();
+                admit(asked);
             }
             if (!onlyTcp) {
                 unix.add(node);
@@ -182,6 +187,16 @@ final class NbdServer {
         } finally {
             closeUnused();
         }
+    }
+
+    /** Gives the socket what an export asks for: at a start, those that ask for nothing may have come first. */
+    private void admit(SocketAccess asked) throws DiskException {
+        SocketAccess wanted = asked.or(unixAccess);
+        if (!wanted.equals(unixAccess)) {
+            unixSocket.admit(wanted.mode(), wanted.group());
+            unixAccess = wanted;
+        }
+        unixAsked = asked.or(unixAsked);
     }
 
     private static DiskException exists(NbdNode node, String where, NbdNode there) {
