@@ -24,6 +24,8 @@ final class DeviceOpening {
     static final long LIMIT_NANOS = 60_000_000_000L;
 
     private static final long RETRY_MILLISECONDS = 20;
+    /** How long a number that was asked for is waited for. */
+    private static final long NUMBER_NANOS = 1_000_000_000L;
 
     private final NodeContext context;
     private final UblkHost host;
@@ -235,6 +237,15 @@ final class DeviceOpening {
             return CompletableFuture.failedFuture(e);
         }
         DeviceInfo wanted = options.wanted(number, features, identity);
+        return add(number, wanted, System.nanoTime() + NUMBER_NANOS)
+                .handle((added, failure) -> failure == null
+                        ? configure(added, wanted)
+                        : abandoned(() -> CompletableFuture.completedFuture(null), failure))
+                .thenCompose(Function.identity());
+    }
+
+    /** A number may be taken for a moment by a device that has been deleted. */
+    private CompletableFuture<DeviceInfo> add(int number, DeviceInfo wanted, long until) {
         return control.command(
                         "add " + (number == DeviceRecord.ANY ? "a ublk device" : wanted),
                         Ublk.CMD_ADD_DEV,
@@ -243,9 +254,17 @@ final class DeviceOpening {
                         DeviceInfo.BYTES,
                         wanted::write,
                         DeviceInfo::read)
-                .handle((added, failure) -> failure == null
-                        ? configure(added, wanted)
-                        : abandoned(() -> CompletableFuture.completedFuture(null), failure))
+                .handle((added, failure) -> {
+                    if (failure == null) {
+                        return CompletableFuture.completedFuture(added);
+                    }
+                    if (errno(failure) != Errno.EEXIST || System.nanoTime() - until > 0) {
+                        return CompletableFuture.<DeviceInfo>failedFuture(failure);
+                    }
+                    CompletableFuture<Void> later = new CompletableFuture<>();
+                    context.loop().schedule(() -> later.complete(null), RETRY_MILLISECONDS);
+                    return later.thenCompose(again -> add(number, wanted, until));
+                })
                 .thenCompose(Function.identity());
     }
 

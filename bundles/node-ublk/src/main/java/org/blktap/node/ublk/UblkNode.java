@@ -172,6 +172,9 @@ final class UblkNode implements DeviceNode {
                             return 0;
                         },
                         error -> {
+                            if (error != 0) {
+                                holder[0] = "it is not known who uses it";
+                            }
                             if (holder[0] == null) {
                                 free.complete(null);
                             } else {
