@@ -5,10 +5,14 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.event.Events;
+import org.blktap.api.health.Health;
 import org.blktap.api.settings.Directories;
 import org.blktap.tls.Credentials;
 import org.blktap.tls.Subjects;
@@ -20,44 +24,61 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
 
 /**
  * Serves the API and its page where the settings say, which is nowhere by default. If it cannot listen at one of the
  * places, it listens at none, and {@code diag} shows why.
  */
-@Component(
-        service = {},
-        immediate = true,
-        configurationPid = HttpSettings.PID)
+@Component(service = HttpServer.class, immediate = true, configurationPid = HttpSettings.PID)
 public final class HttpServer {
     private static final Logger LOG = System.getLogger("org.blktap.http");
 
-    private JettyServer server;
+    @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
+    volatile Events events;
+
+    @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
+    volatile Health health;
+
+    private final Path tokenFile;
+    private final EventStream stream = new EventStream(() -> events);
+    private final JettyServer server;
 
     @Activate
     public HttpServer(BundleContext context, @Reference Directories directories, HttpSettings settings)
             throws DiskException, IOException {
-        if (settings.listen().length == 0) {
-            return;
-        }
+        tokenFile = settings.token_file().isEmpty()
+                ? directories.data().resolve("http/token")
+                : FileNames.path(settings.token_file());
         try {
-            List<TcpEndpoint> endpoints = endpoints(settings);
-            Path file = settings.token_file().isEmpty()
-                    ? directories.data().resolve("http/token")
-                    : FileNames.path(settings.token_file());
-            Token token = Token.at(file);
-            Credentials credentials =
-                    settings.tls() ? Credentials.read(FileNames.path(settings.tls_directory()), TlsRole.SERVER) : null;
-            Subjects subjects = settings.subjects().isEmpty() ? null : Subjects.of(settings.subjects());
-            PageFiles page = new PageFiles(context.getBundle());
-            Guard guard = new Guard(token, subjects, List.of(settings.hosts()), page::has);
-            guard.setHandler(new Handler.Sequence(page, new Whiteboard(context)));
-            server = new JettyServer(context, guard, endpoints, credentials);
-            LOG.log(Level.INFO, "HTTP at " + server.urls() + "; the token is in " + FileNames.text(file));
+            server = settings.listen().length == 0 ? null : open(context, settings);
         } catch (DiskException | IOException | RuntimeException e) {
             LOG.log(Level.ERROR, "no HTTP: " + e.getMessage());
             throw e;
         }
+        if (server != null) {
+            LOG.log(Level.INFO, "HTTP at " + String.join(", ", urls()) + "; the token is in " + tokenFile());
+        }
+    }
+
+    private JettyServer open(BundleContext context, HttpSettings settings) throws DiskException, IOException {
+        List<TcpEndpoint> endpoints = endpoints(settings);
+        Credentials credentials = settings.tls()
+                ? Credentials.read(FileNames.path(settings.tls_directory()), TlsRole.SERVER)
+                : null;
+        Subjects subjects = settings.subjects().isEmpty() ? null : Subjects.of(settings.subjects());
+        if (subjects != null && credentials == null) {
+            throw new DiskException(Reason.BAD_OPTION, "subjects would be of no use without TLS; set tls");
+        }
+        PageFiles page = new PageFiles(context.getBundle());
+        Guard guard = new Guard(
+                Token.at(tokenFile),
+                subjects,
+                List.of(settings.hosts()),
+                path -> path.equals(HealthAnswer.PATH) || page.has(path));
+        guard.setHandler(new Handler.Sequence(page, new HealthAnswer(() -> health), stream, new Whiteboard(context)));
+        return new JettyServer(guard, endpoints, credentials);
     }
 
     private static List<TcpEndpoint> endpoints(HttpSettings settings) throws DiskException {
@@ -73,6 +94,24 @@ public final class HttpServer {
             endpoints.add(endpoint);
         }
         return endpoints;
+    }
+
+    /** Where it is served; none if the settings name no place. */
+    public List<String> urls() {
+        return server == null ? List.of() : server.urls();
+    }
+
+    /** The file with the token. */
+    public String tokenFile() {
+        return FileNames.text(tokenFile.toAbsolutePath());
+    }
+
+    /** What is taken of the limits of this bundle, and what can be: two numbers by name. */
+    public Map<String, long[]> limits() {
+        Map<String, long[]> limits = new LinkedHashMap<>();
+        limits.put("http_connections", new long[] {server == null ? 0 : server.connections(), JettyServer.CONNECTIONS});
+        limits.put("http_followers", new long[] {stream.followers(), EventStream.FOLLOWERS});
+        return limits;
     }
 
     @Deactivate

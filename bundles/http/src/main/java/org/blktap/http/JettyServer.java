@@ -10,6 +10,7 @@ import org.blktap.tls.Credentials;
 import org.blktap.tls.TcpEndpoint;
 import org.eclipse.jetty.http.UriCompliance;
 import org.eclipse.jetty.server.ConnectionFactory;
+import org.eclipse.jetty.server.Handler;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.NetworkConnectionLimit;
@@ -18,7 +19,6 @@ import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.server.SslConnectionFactory;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
-import org.osgi.framework.BundleContext;
 
 /** Jetty with bounds: of threads, connections, headers, and of the time that a client may take. Any thread. */
 final class JettyServer implements AutoCloseable {
@@ -49,7 +49,7 @@ final class JettyServer implements AutoCloseable {
      * @param credentials null without TLS
      * @throws DiskException IO if it cannot listen
      */
-    JettyServer(BundleContext context, Guard guard, List<TcpEndpoint> endpoints, Credentials credentials)
+    JettyServer(Handler guard, List<TcpEndpoint> endpoints, Credentials credentials)
             throws DiskException {
         secure = credentials != null;
         QueuedThreadPool threads = new QueuedThreadPool(THREADS, FEWEST_THREADS, THREAD_IDLE_MILLIS);
@@ -69,7 +69,9 @@ final class JettyServer implements AutoCloseable {
             server.addConnector(connector);
         }
         server.addBean(new NetworkConnectionLimit(CONNECTIONS, server));
-        server.setHandler(guard);
+        Connections watch = new Connections(connectors);
+        watch.setHandler(guard);
+        server.setHandler(watch);
         try {
             server.start();
         } catch (Exception e) {
@@ -110,6 +112,10 @@ final class JettyServer implements AutoCloseable {
                             + each.getLocalPort() + "/";
                 })
                 .toList();
+    }
+
+    int connections() {
+        return connectors.stream().mapToInt(each -> each.getConnectedEndPoints().size()).sum();
     }
 
     @Override

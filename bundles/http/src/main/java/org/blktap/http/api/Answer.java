@@ -41,6 +41,10 @@ record Answer(int status, String type, String text, Map<String, String> headers)
         return new Answer(status, type, text, Map.of(header, value));
     }
 
+    Answer with(int other) {
+        return new Answer(other, type, text, headers);
+    }
+
     /** Returns JSON in which a byte of a file's name that is not UTF-8 is escaped. */
     static String text(JsonElement value) {
         return FileNames.escaped(GSON.toJson(value));

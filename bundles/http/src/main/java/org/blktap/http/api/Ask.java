@@ -27,8 +27,9 @@ final class Ask {
         this.request = request;
     }
 
+    /** The method; what asks for the headers alone is answered as GET is. */
     String method() {
-        return request.getMethod();
+        return request.getMethod().equals("HEAD") ? "GET" : request.getMethod();
     }
 
     /** The path after {@code /api/v1}, decoded. */

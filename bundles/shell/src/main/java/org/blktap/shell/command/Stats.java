@@ -58,7 +58,7 @@ public final class Stats extends TapCommand {
             return;
         }
         List<AttachmentStats> all = id == null
-                ? all(here.attachments())
+                ? here.attachments().stats()
                 : List.of(here.attachments().stats(id));
         if (json) {
             out.println(Json.of(id == null ? all : all.get(0)));
@@ -87,22 +87,6 @@ public final class Stats extends TapCommand {
             stats.filters()
                     .forEach(each -> out.printf("%s: %s: %s%n", stats.id(), each.type(), Filter.text(each.values())));
         });
-    }
-
-    /** Of all attachments. */
-    static List<AttachmentStats> all(Attachments attachments) throws DiskException {
-        List<AttachmentStats> all = new ArrayList<>();
-        for (AttachmentStatus each : attachments.list()) {
-            try {
-                all.add(attachments.stats(each.id()));
-            } catch (DiskException e) {
-                if (e.reason() != DiskException.Reason.NOT_FOUND) {
-                    throw e;
-                }
-                // detached since the list was made
-            }
-        }
-        return all;
     }
 
     private static String micros(double value) {

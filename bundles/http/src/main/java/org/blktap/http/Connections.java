@@ -1,0 +1,85 @@
+package org.blktap.http;
+
+import java.net.SocketAddress;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import org.eclipse.jetty.io.EndPoint;
+import org.eclipse.jetty.server.Handler;
+import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.Response;
+import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.util.Callback;
+import org.eclipse.jetty.util.NanoTime;
+
+/**
+ * Ends connections on which no request comes to be: those of clients that send a handshake or headers a byte at a time,
+ * or nothing. Jetty's own limit begins anew with each byte.
+ */
+final class Connections extends Handler.Wrapper implements Runnable {
+    /** From the accept, or the end of a request, to the end of the next request's headers. */
+    private static final long WAIT_NANOS = TimeUnit.SECONDS.toNanos(15);
+
+    private static final int LOOK_SECONDS = 2;
+
+    /** By the client's address: since when it has had no request; those that have one are in {@link #active}. */
+    private final Map<SocketAddress, Long> idleSince = new ConcurrentHashMap<>();
+
+    private final Map<SocketAddress, Boolean> active = new ConcurrentHashMap<>();
+    private final List<ServerConnector> connectors;
+
+    Connections(List<ServerConnector> connectors) {
+        this.connectors = connectors;
+    }
+
+    @Override
+    protected void doStart() throws Exception {
+        super.doStart();
+        schedule();
+    }
+
+    private void schedule() {
+        getServer().getScheduler().schedule(this, LOOK_SECONDS, TimeUnit.SECONDS);
+    }
+
+    @Override
+    public boolean handle(Request request, Response response, Callback callback) throws Exception {
+        SocketAddress client = request.getConnectionMetaData().getRemoteSocketAddress();
+        active.put(client, true);
+        Request.addCompletionListener(request, failure -> {
+            idleSince.put(client, NanoTime.now());
+            active.remove(client);
+        });
+        return super.handle(request, response, callback);
+    }
+
+    /** Looks for clients to be cut off. */
+    @Override
+    public void run() {
+        if (!isRunning()) {
+            return;
+        }
+        Map<SocketAddress, Boolean> seen = new ConcurrentHashMap<>();
+        for (ServerConnector connector : connectors) {
+            for (EndPoint each : connector.getConnectedEndPoints()) {
+                SocketAddress client = each.getRemoteSocketAddress();
+                seen.put(client, true);
+                if (!active.containsKey(client) && isLate(each, client)) {
+                    each.close();
+                }
+            }
+        }
+        idleSince.keySet().removeIf(each -> !seen.containsKey(each));
+        active.keySet().removeIf(each -> !seen.containsKey(each));
+        schedule();
+    }
+
+    private boolean isLate(EndPoint connection, SocketAddress client) {
+        Long since = idleSince.get(client);
+        long waited = since == null
+                ? TimeUnit.MILLISECONDS.toNanos(System.currentTimeMillis() - connection.getCreatedTimeStamp())
+                : NanoTime.since(since);
+        return waited > WAIT_NANOS;
+    }
+}
