@@ -90,8 +90,8 @@ public final class DaemonDiagnosis {
     }
 
     /**
-     * Returns the number of lines added; adds to {@code lacking} what is absent because of this machine, if all
-     * bundles are asked for.
+     * Returns the number of lines added; adds to {@code lacking} what is absent because of this machine, if all bundles
+     * are asked for.
      */
     private int bundle(Bundle bundle, List<String> lacking) {
         int told = 0;

@@ -86,7 +86,8 @@ final class EventStream extends Handler.Abstract.NonBlocking {
             after = after(request, events);
         } catch (IllegalArgumentException e) {
             return new Problem(
-                    HttpStatus.BAD_REQUEST_400, "bad number of an event: expected " + LAST_EVENT_ID + ": N or ?after=N");
+                    HttpStatus.BAD_REQUEST_400,
+                    "bad number of an event: expected " + LAST_EVENT_ID + ": N or ?after=N");
         }
         Follower follower = new Follower(events, after, response, callback, followers::remove);
         synchronized (this) {

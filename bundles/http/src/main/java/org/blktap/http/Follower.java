@@ -24,8 +24,10 @@ import org.eclipse.jetty.util.IteratingCallback;
  */
 final class Follower extends IteratingCallback {
     private static final int BATCH = 64;
-    private static final Gson GSON =
-            new GsonBuilder().disableHtmlEscaping().serializeSpecialFloatingPointValues().create();
+    private static final Gson GSON = new GsonBuilder()
+            .disableHtmlEscaping()
+            .serializeSpecialFloatingPointValues()
+            .create();
     private static final String SIGN_OF_LIFE = ":\n\n";
 
     private final Events events;

@@ -64,9 +64,8 @@ public final class HttpServer {
 
     private JettyServer open(BundleContext context, HttpSettings settings) throws DiskException, IOException {
         List<TcpEndpoint> endpoints = endpoints(settings);
-        Credentials credentials = settings.tls()
-                ? Credentials.read(FileNames.path(settings.tls_directory()), TlsRole.SERVER)
-                : null;
+        Credentials credentials =
+                settings.tls() ? Credentials.read(FileNames.path(settings.tls_directory()), TlsRole.SERVER) : null;
         Subjects subjects = settings.subjects().isEmpty() ? null : Subjects.of(settings.subjects());
         if (subjects != null && credentials == null) {
             throw new DiskException(Reason.BAD_OPTION, "subjects would be of no use without TLS; set tls");

@@ -10,7 +10,9 @@ import picocli.CommandLine.Command;
 
 /** The verb {@code http}. */
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "http", summary = "Shows where the HTTP API and its page are served, and the file with the token.")
+@VerbDeclaration(
+        name = "http",
+        summary = "Shows where the HTTP API and its page are served, and the file with the token.")
 @Command(footer = {"", "Example:", "  http"})
 public final class HttpVerb implements Verb {
     @Reference

@@ -49,8 +49,7 @@ final class JettyServer implements AutoCloseable {
      * @param credentials null without TLS
      * @throws DiskException IO if it cannot listen
      */
-    JettyServer(Handler guard, List<TcpEndpoint> endpoints, Credentials credentials)
-            throws DiskException {
+    JettyServer(Handler guard, List<TcpEndpoint> endpoints, Credentials credentials) throws DiskException {
         secure = credentials != null;
         QueuedThreadPool threads = new QueuedThreadPool(THREADS, FEWEST_THREADS, THREAD_IDLE_MILLIS);
         threads.setName("blktap-http");
@@ -115,7 +114,9 @@ final class JettyServer implements AutoCloseable {
     }
 
     int connections() {
-        return connectors.stream().mapToInt(each -> each.getConnectedEndPoints().size()).sum();
+        return connectors.stream()
+                .mapToInt(each -> each.getConnectedEndPoints().size())
+                .sum();
     }
 
     @Override

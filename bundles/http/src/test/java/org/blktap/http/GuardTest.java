@@ -43,7 +43,8 @@ class GuardTest {
     }
 
     private String ask(String first, String... headers) throws Exception {
-        return connector.getResponse(first + " HTTP/1.1\r\n" + String.join("\r\n", headers) + "\r\nConnection: close\r\n\r\n");
+        return connector.getResponse(
+                first + " HTTP/1.1\r\n" + String.join("\r\n", headers) + "\r\nConnection: close\r\n\r\n");
     }
 
     private int status(String first, String... headers) throws Exception {

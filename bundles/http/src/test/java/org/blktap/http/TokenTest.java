@@ -47,7 +47,8 @@ class TokenTest {
     void aFileWithoutATokenIsRefused() throws Exception {
         Path file = directory.resolve("token");
         Token.at(file);
-        for (String text : new String[] {"", "short", "x".repeat(2000), "a token with spaces that is long enough by far"}) {
+        for (String text :
+                new String[] {"", "short", "x".repeat(2000), "a token with spaces that is long enough by far"}) {
             Files.writeString(file, text);
             assertEquals(
                     Reason.BAD_OPTION,

@@ -1,21 +1,11 @@
 package org.blktap.shell;
 
 import java.lang.System.Logger.Level;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.blktap.api.control.AttachmentStatus;
-import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
 import org.blktap.deploy.LostSockets;
-import org.blktap.api.disk.FileNames;
-import org.blktap.api.disk.PercentCoding;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;

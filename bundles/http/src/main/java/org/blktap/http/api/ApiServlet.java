@@ -76,7 +76,8 @@ public final class ApiServlet extends HttpServlet {
         boolean reads = ask.method().equals("GET");
         if (!reads && !changes.tryAcquire()) {
             return Answer.of(new Problem(
-                            HttpServletResponse.SC_SERVICE_UNAVAILABLE, CHANGES + " other changes are under way; try again"))
+                            HttpServletResponse.SC_SERVICE_UNAVAILABLE,
+                            CHANGES + " other changes are under way; try again"))
                     .with("Retry-After", "5");
         }
         try {

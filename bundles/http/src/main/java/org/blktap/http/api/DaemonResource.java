@@ -48,12 +48,21 @@ final class DaemonResource {
                         .replace(".SNAPSHOT", "-SNAPSHOT"));
         object.addProperty("pid", ProcessHandle.current().pid());
         Instant start = ProcessHandle.current().info().startInstant().orElse(Instant.now());
-        object.addProperty("uptimeSeconds", Duration.between(start, Instant.now()).toSeconds());
+        object.addProperty(
+                "uptimeSeconds", Duration.between(start, Instant.now()).toSeconds());
         object.addProperty("java", Runtime.version().toString());
-        object.add("drivers", DiskJson.texts(core.drivers().stream().map(ServiceStatus::name).toList()));
-        object.add("nodes", DiskJson.texts(core.nodes().stream().map(ServiceStatus::name).toList()));
-        object.add("filters", DiskJson.texts(core.filters().stream().map(ServiceStatus::name).toList()));
-        object.add("engines", DiskJson.texts(core.engines().stream().map(ServiceStatus::name).toList()));
+        object.add(
+                "drivers",
+                DiskJson.texts(core.drivers().stream().map(ServiceStatus::name).toList()));
+        object.add(
+                "nodes",
+                DiskJson.texts(core.nodes().stream().map(ServiceStatus::name).toList()));
+        object.add(
+                "filters",
+                DiskJson.texts(core.filters().stream().map(ServiceStatus::name).toList()));
+        object.add(
+                "engines",
+                DiskJson.texts(core.engines().stream().map(ServiceStatus::name).toList()));
         JsonObject limits = new JsonObject();
         Runtime runtime = Runtime.getRuntime();
         limits.add("heap_bytes", limit(runtime.totalMemory() - runtime.freeMemory(), runtime.maxMemory()));

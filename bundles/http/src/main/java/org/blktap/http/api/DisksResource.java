@@ -130,7 +130,8 @@ final class DisksResource {
         Jobs table = jobs.get();
         if (table != null) {
             table.list().stream()
-                    .filter(each -> each.attachment().equals(id) && !each.state().ended())
+                    .filter(each ->
+                            each.attachment().equals(id) && !each.state().ended())
                     .forEach(each -> working.add(each.id()));
         }
         object.add("jobs", working);

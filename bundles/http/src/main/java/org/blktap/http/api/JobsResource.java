@@ -65,8 +65,7 @@ final class JobsResource {
                 arguments.put(each, Specs.parse(arguments.get(each)).toString());
             }
         }
-        JobStatus made =
-                table().start(new JobRequest(kind, disk, settings, arguments, options, targetOptions));
+        JobStatus made = table().start(new JobRequest(kind, disk, settings, arguments, options, targetOptions));
         return Answer.created(json(made), JOBS + made.id());
     }
 

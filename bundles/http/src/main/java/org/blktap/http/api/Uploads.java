@@ -25,7 +25,8 @@ final class Uploads {
 
     Uploads(Path directory) throws IOException {
         this.directory = directory;
-        Files.createDirectories(directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        Files.createDirectories(
+                directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
         try (Stream<Path> left = Files.list(directory)) {
             for (Path each : left.toList()) {
                 Files.deleteIfExists(each);
@@ -63,7 +64,8 @@ final class Uploads {
      */
     Upload take(Ask ask, String name) throws ProblemException {
         if (name == null || !NAME.matcher(name).matches()) {
-            throw new ProblemException(400, "?name= must be the jar's file name: letters, digits and . _ + -, and .jar at its end");
+            throw new ProblemException(
+                    400, "?name= must be the jar's file name: letters, digits and . _ + -, and .jar at its end");
         }
         String type = ask.contentType();
         if (!type.equals("application/java-archive") && !type.equals("application/octet-stream")) {

@@ -58,7 +58,8 @@ class JsonTest {
 
     @Test
     void relativePathsAreRefused() throws Exception {
-        for (String each : List.of("tap:raw:/a/b", "tap:ram:name,size=1/2", "tap:nbd:nbd://host/x", "tap:rbd:pool/image")) {
+        for (String each :
+                List.of("tap:raw:/a/b", "tap:ram:name,size=1/2", "tap:nbd:nbd://host/x", "tap:rbd:pool/image")) {
             assertEquals(each, Specs.parse(each).toString());
         }
         for (String each : List.of("tap:raw:a/b", "tap:raw:../a", "tap:qcow2:./a,b")) {

@@ -25,7 +25,8 @@ public final class ApiDescription {
     /** The operations, as {@code GET /api/v1/disks/{id}}. */
     public TreeSet<String> operations() {
         TreeSet<String> all = new TreeSet<>();
-        for (Map.Entry<String, JsonElement> path : document.getAsJsonObject("paths").entrySet()) {
+        for (Map.Entry<String, JsonElement> path :
+                document.getAsJsonObject("paths").entrySet()) {
             for (String method : path.getValue().getAsJsonObject().keySet()) {
                 if (!method.equals("parameters")) {
                     all.add(method.toUpperCase(java.util.Locale.ROOT) + " " + path.getKey());
@@ -42,8 +43,10 @@ public final class ApiDescription {
      * @param body null for none
      */
     public List<String> faults(String method, String path, int status, String type, JsonElement body) {
-        for (Map.Entry<String, JsonElement> each : document.getAsJsonObject("paths").entrySet()) {
-            JsonObject operation = each.getValue().getAsJsonObject().getAsJsonObject(method.toLowerCase(java.util.Locale.ROOT));
+        for (Map.Entry<String, JsonElement> each :
+                document.getAsJsonObject("paths").entrySet()) {
+            JsonObject operation =
+                    each.getValue().getAsJsonObject().getAsJsonObject(method.toLowerCase(java.util.Locale.ROOT));
             if (operation != null && pattern(each.getKey()).matcher(path).matches()) {
                 return faults(operation, status, type, body);
             }
@@ -198,9 +201,10 @@ public final class ApiDescription {
             case "string" -> primitive != null && primitive.isString();
             case "boolean" -> primitive != null && primitive.isBoolean();
             case "number" -> primitive != null && primitive.isNumber();
-            case "integer" -> primitive != null
-                    && primitive.isNumber()
-                    && primitive.getAsDouble() == Math.rint(primitive.getAsDouble());
+            case "integer" ->
+                primitive != null
+                        && primitive.isNumber()
+                        && primitive.getAsDouble() == Math.rint(primitive.getAsDouble());
             default -> throw new IllegalArgumentException("type " + type);
         };
     }

@@ -29,9 +29,7 @@ public final class Diag extends TapCommand {
     @Override
     void run(PrintWriter out) throws Exception {
         new DaemonDiagnosis(
-                        here.bundles(),
-                        here.components(),
-                        here.attachmentsNow().get())
+                        here.bundles(), here.components(), here.attachmentsNow().get())
                 .lines(name)
                 .forEach(out::println);
     }

@@ -1,15 +1,11 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachmentStats;
-import org.blktap.api.control.AttachmentStatus;
-import org.blktap.api.control.Attachments;
-import org.blktap.api.disk.DiskException;
 import org.blktap.shell.Json;
 import org.blktap.shell.TextTable;
 import org.osgi.service.component.annotations.Component;
