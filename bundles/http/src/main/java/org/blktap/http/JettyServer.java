@@ -90,7 +90,7 @@ final class JettyServer implements AutoCloseable {
         http.setSendServerVersion(false);
         http.setMinRequestDataRate(SLOWEST);
         // no path that two parts of the server could read in two ways
-        http.setUriCompliance(UriCompliance.RFC3986);
+        http.setUriCompliance(UriCompliance.DEFAULT);
         HttpConnectionFactory plain = new HttpConnectionFactory(http);
         if (credentials == null) {
             return new ConnectionFactory[] {plain};

@@ -60,7 +60,7 @@ public final class ApiServlet extends HttpServlet {
 
     @Override
     protected void service(HttpServletRequest request, HttpServletResponse response) throws IOException {
-        Answer answer = answer(request);
+        Reply answer = answer(request);
         answer.headers().forEach(response::setHeader);
         response.setStatus(answer.status());
         if (answer.text() != null) {
@@ -71,11 +71,11 @@ public final class ApiServlet extends HttpServlet {
         }
     }
 
-    private Answer answer(HttpServletRequest request) {
+    private Reply answer(HttpServletRequest request) {
         Ask ask = new Ask(request);
         boolean reads = ask.method().equals("GET");
         if (!reads && !changes.tryAcquire()) {
-            return Answer.of(new Problem(
+            return Reply.of(new Problem(
                             HttpServletResponse.SC_SERVICE_UNAVAILABLE,
                             CHANGES + " other changes are under way; try again"))
                     .with("Retry-After", "5");
@@ -83,15 +83,15 @@ public final class ApiServlet extends HttpServlet {
         try {
             return router.answer(ask);
         } catch (ProblemException e) {
-            return Answer.of(e.problem());
+            return Reply.of(e.problem());
         } catch (DiskException e) {
-            return Answer.of(Problem.of(e));
+            return Reply.of(Problem.of(e));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            return Answer.of(new Problem(HttpServletResponse.SC_SERVICE_UNAVAILABLE, "this bundle is being stopped"));
+            return Reply.of(new Problem(HttpServletResponse.SC_SERVICE_UNAVAILABLE, "this bundle is being stopped"));
         } catch (RuntimeException | LinkageError e) {
             LOG.log(Level.ERROR, "a request failed in a way that it should not", e);
-            return Answer.of(new Problem(
+            return Reply.of(new Problem(
                     HttpServletResponse.SC_INTERNAL_SERVER_ERROR, "internal error, see the daemon's log: " + e));
         } finally {
             if (!reads) {

@@ -78,10 +78,10 @@ final class Ask {
     }
 
     /** Reads the body, which must be an object; an empty body is an empty object. */
-    Json json() throws ProblemException {
+    Body json() throws ProblemException {
         String text = text();
         if (text.isBlank()) {
-            return new Json(new JsonObject());
+            return new Body(new JsonObject());
         }
         if (!contentType().equals("application/json")) {
             throw new ProblemException(415, "the body must be application/json");
@@ -90,7 +90,7 @@ final class Ask {
             JsonReader reader = new JsonReader(new StringReader(text));
             JsonElement element = JsonParser.parseReader(reader);
             if (element.isJsonObject() && reader.peek() == com.google.gson.stream.JsonToken.END_DOCUMENT) {
-                return new Json(element.getAsJsonObject());
+                return new Body(element.getAsJsonObject());
             }
             throw new ProblemException(400, "the body must be one JSON object");
         } catch (JsonParseException | IOException | StackOverflowError e) {

@@ -39,10 +39,10 @@ final class BundlesResource {
         router.add("DELETE", "/bundles/{name}", this::undeploy);
     }
 
-    private Answer list() {
+    private Reply list() {
         JsonArray all = new JsonArray();
         deployer.deployed().forEach((bundle, jar) -> all.add(json(bundle, jar)));
-        return Answer.of(all);
+        return Reply.of(all);
     }
 
     private JsonObject json(Bundle bundle, Path jar) {
@@ -57,7 +57,7 @@ final class BundlesResource {
         return object;
     }
 
-    private Answer deploy(Ask ask) throws ProblemException, DiskException, InterruptedException {
+    private Reply deploy(Ask ask) throws ProblemException, DiskException, InterruptedException {
         try (Uploads.Upload jar = uploads.take(ask, ask.query("name"))) {
             List<String> remarks = new ArrayList<>();
             if (Deployer.symbolicName(jar.file()).equals(context.getBundle().getSymbolicName())) {
@@ -70,15 +70,15 @@ final class BundlesResource {
         }
     }
 
-    private static Answer answer(int status, String name, String version, List<String> remarks) {
+    private static Reply answer(int status, String name, String version, List<String> remarks) {
         JsonObject object = new JsonObject();
         object.addProperty("name", name);
         object.add("version", version == null ? JsonNull.INSTANCE : (JsonElement) new JsonPrimitive(version));
         object.add("remarks", DiskJson.texts(remarks));
-        return Answer.of(object).with(status);
+        return Reply.of(object).with(status);
     }
 
-    private Answer undeploy(Ask ask) throws ProblemException, DiskException, InterruptedException {
+    private Reply undeploy(Ask ask) throws ProblemException, DiskException, InterruptedException {
         String name = ask.segment(0);
         Bundle own = context.getBundle();
         Path jar = deployer.deployed().get(own);
@@ -89,6 +89,6 @@ final class BundlesResource {
                     409, name + ": it serves this request, and cannot take itself away; use blktap undeploy " + name);
         }
         deployer.undeploy(name);
-        return Answer.done();
+        return Reply.done();
     }
 }

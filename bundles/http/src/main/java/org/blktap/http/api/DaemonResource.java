@@ -36,7 +36,7 @@ final class DaemonResource {
         router.add("GET", "/diag", this::diag);
     }
 
-    private Answer daemon() throws ProblemException {
+    private Reply daemon() throws ProblemException {
         Attachments core = Present.in(attachments, "the core");
         JsonObject object = new JsonObject();
         // of the platform, which is of one version; this bundle may be of another
@@ -68,7 +68,7 @@ final class DaemonResource {
         limits.add("heap_bytes", limit(runtime.totalMemory() - runtime.freeMemory(), runtime.maxMemory()));
         server.limits().forEach((name, numbers) -> limits.add(name, limit(numbers[0], numbers[1])));
         object.add("limits", limits);
-        return Answer.of(object);
+        return Reply.of(object);
     }
 
     private static JsonObject limit(long used, long most) {
@@ -78,11 +78,11 @@ final class DaemonResource {
         return object;
     }
 
-    private Answer diag(Ask ask) throws DiskException {
+    private Reply diag(Ask ask) throws DiskException {
         JsonObject object = new JsonObject();
         object.add(
                 "lines",
                 DiskJson.texts(new DaemonDiagnosis(context, components, attachments.get()).lines(ask.query("name"))));
-        return Answer.of(object);
+        return Reply.of(object);
     }
 }

@@ -36,7 +36,7 @@ final class DisksResource {
     void addTo(Router router) {
         router.add("GET", "/disks", ask -> list());
         router.add("POST", "/disks", this::attach);
-        router.add("GET", "/disks/{id}", ask -> Answer.of(disk(ask.segment(0))));
+        router.add("GET", "/disks/{id}", ask -> Reply.of(disk(ask.segment(0))));
         router.add("DELETE", "/disks/{id}", this::detach);
         router.add("POST", "/disks/{id}/park", this::park);
         router.add("POST", "/disks/{id}/resume", this::resume);
@@ -45,14 +45,14 @@ final class DisksResource {
         router.add("GET", "/stats", ask -> stats());
     }
 
-    private Answer list() throws ProblemException {
+    private Reply list() throws ProblemException {
         JsonArray all = new JsonArray();
         core().list().forEach(each -> all.add(DiskJson.of(each)));
-        return Answer.of(all);
+        return Reply.of(all);
     }
 
-    private Answer attach(Ask ask) throws ProblemException, DiskException {
-        Json body = ask.json();
+    private Reply attach(Ask ask) throws ProblemException, DiskException {
+        Body body = ask.json();
         AttachRequest request = new AttachRequest(
                 Specs.parse(body.required("spec")),
                 body.text("id"),
@@ -62,37 +62,37 @@ final class DisksResource {
                 body.texts("filters"));
         body.checkAllKnown();
         AttachmentStatus made = core().attach(request);
-        return Answer.created(disk(made.id()), DISKS + PathSegment.encode(made.id()));
+        return Reply.created(disk(made.id()), DISKS + PathSegment.encode(made.id()));
     }
 
-    private Answer detach(Ask ask) throws ProblemException, DiskException {
+    private Reply detach(Ask ask) throws ProblemException, DiskException {
         core().detach(ask.segment(0), ask.flag("force"));
-        return Answer.done();
+        return Reply.done();
     }
 
-    private Answer park(Ask ask) throws ProblemException, DiskException {
+    private Reply park(Ask ask) throws ProblemException, DiskException {
         ask.json().checkAllKnown();
         core().park(ask.segment(0));
-        return Answer.of(disk(ask.segment(0)));
+        return Reply.of(disk(ask.segment(0)));
     }
 
-    private Answer resume(Ask ask) throws ProblemException, DiskException {
+    private Reply resume(Ask ask) throws ProblemException, DiskException {
         ask.json().checkAllKnown();
         core().resume(ask.segment(0));
-        return Answer.of(disk(ask.segment(0)));
+        return Reply.of(disk(ask.segment(0)));
     }
 
-    private Answer resize(Ask ask) throws ProblemException, DiskException {
-        Json body = ask.json();
+    private Reply resize(Ask ask) throws ProblemException, DiskException {
+        Body body = ask.json();
         Options size = new Options(body.rest());
         long bytes = size.size("size", -1);
         size.checkAllKnown("resize");
         core().resize(ask.segment(0), bytes);
-        return Answer.of(disk(ask.segment(0)));
+        return Reply.of(disk(ask.segment(0)));
     }
 
-    private Answer snapshot(Ask ask) throws ProblemException, DiskException {
-        Json body = ask.json();
+    private Reply snapshot(Ask ask) throws ProblemException, DiskException {
+        Body body = ask.json();
         OverlayNames names = new OverlayNames(body.text("name"), body.text("type"));
         Map<String, String> options = body.map("options");
         body.checkAllKnown();
@@ -106,16 +106,16 @@ final class DisksResource {
         taken.addProperty("backing", before.toString());
         taken.addProperty("pausedMicros", pauses.get(0).toNanos() / 1000);
         taken.add("chain", DiskJson.texts(chain(overlay, before)));
-        return Answer.of(taken);
+        return Reply.of(taken);
     }
 
-    private Answer stats() throws ProblemException, DiskException {
+    private Reply stats() throws ProblemException, DiskException {
         JsonObject all = new JsonObject();
         all.addProperty("timeMillis", System.currentTimeMillis());
         JsonArray disks = new JsonArray();
         core().stats().forEach(each -> disks.add(StatsJson.of(each)));
         all.add("disks", disks);
-        return Answer.of(all);
+        return Reply.of(all);
     }
 
     /** An attachment with what is looked up for one alone. */

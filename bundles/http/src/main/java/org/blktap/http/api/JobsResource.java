@@ -31,7 +31,7 @@ final class JobsResource {
     void addTo(Router router) {
         router.add("GET", "/jobs", ask -> list());
         router.add("POST", "/jobs", this::start);
-        router.add("GET", "/jobs/{id}", ask -> Answer.of(json(table().job(ask.segment(0)))));
+        router.add("GET", "/jobs/{id}", ask -> Reply.of(json(table().job(ask.segment(0)))));
         router.add("PATCH", "/jobs/{id}", this::set);
         action(router, "pause", Jobs::pause);
         action(router, "resume", Jobs::resume);
@@ -42,18 +42,18 @@ final class JobsResource {
     private void action(Router router, String name, Action action) {
         router.add("POST", "/jobs/{id}/" + name, ask -> {
             ask.json().checkAllKnown();
-            return Answer.of(json(action.on(table(), ask.segment(0))));
+            return Reply.of(json(action.on(table(), ask.segment(0))));
         });
     }
 
-    private Answer list() throws ProblemException {
+    private Reply list() throws ProblemException {
         JsonArray all = new JsonArray();
         table().list().forEach(each -> all.add(json(each)));
-        return Answer.of(all);
+        return Reply.of(all);
     }
 
-    private Answer start(Ask ask) throws ProblemException, DiskException, InterruptedException {
-        Json body = ask.json();
+    private Reply start(Ask ask) throws ProblemException, DiskException, InterruptedException {
+        Body body = ask.json();
         String kind = body.required("kind");
         String disk = body.required("disk");
         Map<String, String> settings = settings(body);
@@ -66,17 +66,17 @@ final class JobsResource {
             }
         }
         JobStatus made = table().start(new JobRequest(kind, disk, settings, arguments, options, targetOptions));
-        return Answer.created(json(made), JOBS + made.id());
+        return Reply.created(json(made), JOBS + made.id());
     }
 
-    private Answer set(Ask ask) throws ProblemException, DiskException {
-        Json body = ask.json();
+    private Reply set(Ask ask) throws ProblemException, DiskException {
+        Body body = ask.json();
         Map<String, String> settings = settings(body);
         body.checkAllKnown();
-        return Answer.of(json(table().set(ask.segment(0), settings)));
+        return Reply.of(json(table().set(ask.segment(0), settings)));
     }
 
-    private static Map<String, String> settings(Json body) throws ProblemException {
+    private static Map<String, String> settings(Body body) throws ProblemException {
         Map<String, String> settings = new LinkedHashMap<>();
         for (String name : new String[] {"speed", "share"}) {
             String value = body.text(name);

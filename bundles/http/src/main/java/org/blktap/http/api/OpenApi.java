@@ -27,6 +27,6 @@ final class OpenApi {
     }
 
     void addTo(Router router) {
-        router.add("GET", "/openapi.json", ask -> Answer.of(document));
+        router.add("GET", "/openapi.json", ask -> Reply.of(document));
     }
 }

@@ -14,7 +14,7 @@ final class Router {
 
     /** Does the work of a route. Blocking. */
     interface Work {
-        Answer answer(Ask ask) throws ProblemException, DiskException, InterruptedException;
+        Reply answer(Ask ask) throws ProblemException, DiskException, InterruptedException;
     }
 
     private record Route(String method, List<String> pattern, Work work) {
@@ -47,7 +47,7 @@ final class Router {
                 .toList();
     }
 
-    Answer answer(Ask ask) throws ProblemException, DiskException, InterruptedException {
+    Reply answer(Ask ask) throws ProblemException, DiskException, InterruptedException {
         List<String> path = segments(ask.path());
         Set<String> allowed = new TreeSet<>();
         for (Route route : routes) {
@@ -64,7 +64,7 @@ final class Router {
             throw new ProblemException(404, "there is no " + ask.path() + "; /api/v1/openapi.json has what there is");
         }
         Problem problem = new Problem(405, ask.path() + " has " + String.join(" and ", allowed));
-        return Answer.of(problem).with("Allow", String.join(", ", allowed));
+        return Reply.of(problem).with("Allow", String.join(", ", allowed));
     }
 
     private static List<String> segments(String path) {

@@ -11,14 +11,14 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-class JsonTest {
-    private static Json json(String text) {
-        return new Json(JsonParser.parseString(text).getAsJsonObject());
+class BodyTest {
+    private static Body json(String text) {
+        return new Body(JsonParser.parseString(text).getAsJsonObject());
     }
 
     @Test
     void membersHaveTheirTypes() throws Exception {
-        Json json = json("{'a':'x','b':5,'c':true,'d':['p','q'],'e':{'k':1,'l':false},'n':null}".replace('\'', '"'));
+        Body json = json("{'a':'x','b':5,'c':true,'d':['p','q'],'e':{'k':1,'l':false},'n':null}".replace('\'', '"'));
         assertEquals("x", json.required("a"));
         assertEquals("5", json.text("b"));
         assertTrue(json.flag("c"));
@@ -40,7 +40,7 @@ class JsonTest {
         assertThrows(ProblemException.class, () -> json("{\"a\":[]}").map("a"));
         assertThrows(ProblemException.class, () -> json("{\"a\":{\"b\":{}}}").map("a"));
         ProblemException unknown = assertThrows(ProblemException.class, () -> {
-            Json json = json("{\"a\":1,\"spce\":2}");
+            Body json = json("{\"a\":1,\"spce\":2}");
             json.text("a");
             json.text("spec");
             json.checkAllKnown();
@@ -50,7 +50,7 @@ class JsonTest {
 
     @Test
     void theRestIsWhatNobodyHasAskedFor() throws Exception {
-        Json json = json("{\"kind\":\"commit\",\"top\":\"tap:raw:/a\",\"keep\":true,\"base\":null}");
+        Body json = json("{\"kind\":\"commit\",\"top\":\"tap:raw:/a\",\"keep\":true,\"base\":null}");
         json.text("kind");
         assertEquals(Map.of("top", "tap:raw:/a", "keep", "true"), json.rest());
         json.checkAllKnown();

@@ -11,11 +11,11 @@ import java.util.Map;
 import java.util.Set;
 
 /** An object of a request. Each member that is read counts as known; {@link #checkAllKnown} refuses the rest. */
-final class Json {
+final class Body {
     private final JsonObject object;
     private final Set<String> known = new LinkedHashSet<>();
 
-    Json(JsonObject object) {
+    Body(JsonObject object) {
         this.object = object;
     }
 

@@ -13,36 +13,36 @@ import org.blktap.http.Problem;
  * @param type the media type of the text
  * @param text null for none
  */
-record Answer(int status, String type, String text, Map<String, String> headers) {
+record Reply(int status, String type, String text, Map<String, String> headers) {
     private static final String JSON = "application/json";
     private static final Gson GSON =
             new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
 
     /** A result, 200. */
-    static Answer of(JsonElement value) {
-        return new Answer(200, JSON, text(value), Map.of());
+    static Reply of(JsonElement value) {
+        return new Reply(200, JSON, text(value), Map.of());
     }
 
     /** Something that was made, 201. */
-    static Answer created(JsonElement value, String location) {
-        return new Answer(201, JSON, text(value), Map.of("Location", location));
+    static Reply created(JsonElement value, String location) {
+        return new Reply(201, JSON, text(value), Map.of("Location", location));
     }
 
     /** Done, and there is nothing to say, 204. */
-    static Answer done() {
-        return new Answer(204, JSON, null, Map.of());
+    static Reply done() {
+        return new Reply(204, JSON, null, Map.of());
     }
 
-    static Answer of(Problem problem) {
-        return new Answer(problem.status(), Problem.TYPE, problem.json(), Map.of());
+    static Reply of(Problem problem) {
+        return new Reply(problem.status(), Problem.TYPE, problem.json(), Map.of());
     }
 
-    Answer with(String header, String value) {
-        return new Answer(status, type, text, Map.of(header, value));
+    Reply with(String header, String value) {
+        return new Reply(status, type, text, Map.of(header, value));
     }
 
-    Answer with(int other) {
-        return new Answer(other, type, text, headers);
+    Reply with(int other) {
+        return new Reply(other, type, text, headers);
     }
 
     /** Returns JSON in which a byte of a file's name that is not UTF-8 is escaped. */
