@@ -29,7 +29,8 @@ class HttpClientsIT extends HttpUser {
 
     private String head(String path, String... headers) throws Exception {
         return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token() + "\r\n"
-                + String.join("", List.of(headers).stream().map(each -> each + "\r\n").toList());
+                + String.join(
+                        "", List.of(headers).stream().map(each -> each + "\r\n").toList());
     }
 
     private static BufferedReader reader(Socket socket) throws IOException {
@@ -48,7 +49,11 @@ class HttpClientsIT extends HttpUser {
     }
 
     private long followers() throws Exception {
-        return get("/api/v1/daemon").getAsJsonObject("limits").getAsJsonObject("http_followers").get("used").getAsLong();
+        return get("/api/v1/daemon")
+                .getAsJsonObject("limits")
+                .getAsJsonObject("http_followers")
+                .get("used")
+                .getAsLong();
     }
 
     /** Reads events until one is of a kind; returns its number. */
@@ -64,9 +69,13 @@ class HttpClientsIT extends HttpUser {
     }
 
     private Process follow(Path to, String... more) throws Exception {
-        List<String> command = new ArrayList<>(List.of("curl", "-sSN", "-H", "Authorization: Bearer " + token(), url("/api/v1/events")));
+        List<String> command = new ArrayList<>(
+                List.of("curl", "-sSN", "-H", "Authorization: Bearer " + token(), url("/api/v1/events")));
         command.addAll(List.of(more));
-        return new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(to.toFile()).start();
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(to.toFile())
+                .start();
     }
 
     @Test
@@ -82,7 +91,8 @@ class HttpClientsIT extends HttpUser {
         curl(List.of("-H", bearer, "-H", "Sec-Fetch-Site: cross-site", all)).says(403, "elsewhere");
         curl(List.of("-H", bearer, "-H", "Host: rebound.example", all)).says(421, "rebound.example");
         curl(List.of("-H", "Host: rebound.example", url("/"))).says(421, "rebound.example");
-        curl(List.of("-H", bearer, "-H", "Origin: " + url("").replaceFirst("/$", ""), all)).is(200);
+        curl(List.of("-H", bearer, "-H", "Origin: " + url("").replaceFirst("/$", ""), all))
+                .is(200);
         for (String path : List.of(
                 "/../../etc/passwd",
                 "/page/../../x",
@@ -100,7 +110,10 @@ class HttpClientsIT extends HttpUser {
             assertTrue(status == 400 || status == 401 || status == 404, path + ": " + status);
         }
         curl(List.of("-H", bearer, "-H", "X: " + "y".repeat(20_000), all)).is(431);
-        assertEquals(0, Run.of("sh", "-c", "! grep -q '" + token() + "' " + daemon.log).status(), "no token in the log");
+        assertEquals(
+                0,
+                Run.of("sh", "-c", "! grep -q '" + token() + "' " + daemon.log).status(),
+                "no token in the log");
     }
 
     @Test
@@ -136,12 +149,14 @@ class HttpClientsIT extends HttpUser {
             }
         });
         drip.close();
-        Wait.until("all are cut off", () -> get("/api/v1/daemon")
-                        .getAsJsonObject("limits")
-                        .getAsJsonObject("http_connections")
-                        .get("used")
-                        .getAsLong()
-                < 10);
+        Wait.until(
+                "all are cut off",
+                () -> get("/api/v1/daemon")
+                                .getAsJsonObject("limits")
+                                .getAsJsonObject("http_connections")
+                                .get("used")
+                                .getAsLong()
+                        < 10);
         closeAll(slow);
         assertTrue(daemon.threads("blktap-http") < 40, "threads");
     }
@@ -194,10 +209,18 @@ class HttpClientsIT extends HttpUser {
         try (Socket socket = open(head("/api/v1/events?after=0") + "\r\n")) {
             BufferedReader events = reader(socket);
             await(events, "deployed");
-            ask("POST", "/api/v1/disks", "{'spec':'tap:ram:x,size=1M','id':'x'}").is(201);
+            ask("POST", "/api/v1/disks", "{'spec':'tap:ram:x,size=1M','id':'x'}")
+                    .is(201);
             after = await(events, "attached");
             Path jar = daemon.home.resolve("optional/http.jar");
-            ask("POST", "/api/v1/bundles?name=http.jar", null, "-T", jar.toString(), "-H", "Content-Type: application/java-archive")
+            ask(
+                            "POST",
+                            "/api/v1/bundles?name=http.jar",
+                            null,
+                            "-T",
+                            jar.toString(),
+                            "-H",
+                            "Content-Type: application/java-archive")
                     .is(202);
             for (String line = read(events); line != null; line = read(events)) {
                 assertFalse(line.isEmpty() && line.startsWith("HTTP"));
@@ -215,7 +238,11 @@ class HttpClientsIT extends HttpUser {
         daemon.start();
         awaitListening();
         assertEquals(token, token(), "the token stays");
-        Wait.until("the API is there", () -> curl(List.of("-H", "Authorization: Bearer " + token, url("/api/v1/daemon"))).status() == 200);
+        Wait.until(
+                "the API is there",
+                () -> curl(List.of("-H", "Authorization: Bearer " + token, url("/api/v1/daemon")))
+                                .status()
+                        == 200);
         ask("GET", "/api/v1/disks/x", null).is(200);
         assertFalse(Files.exists(daemon.dataDir.resolve("http/uploads/half.jar")));
         try (Socket socket = open(head("/api/v1/events", "Last-Event-ID: " + after) + "\r\n")) {
@@ -241,20 +268,28 @@ class HttpClientsIT extends HttpUser {
         TestCertificates pki = TestCertificates.usual(directory.resolve("pki"));
         int open = MetricsIT.freePort();
         try {
-            daemon.configure("{\"org.blktap.http\": {\"listen\": [\"127.0.0.1:" + port + "\", \"0.0.0.0:" + open + "\"]}}");
+            daemon.configure(
+                    "{\"org.blktap.http\": {\"listen\": [\"127.0.0.1:" + port + "\", \"0.0.0.0:" + open + "\"]}}");
             daemon.blktap("config", "--reload");
             Wait.until("diag shows why", () -> daemon.blktap("diag").out().contains("is reached from other hosts"));
-            assertEquals(0, curl(List.of("http://127.0.0.1:" + open + "/health")).status());
+            assertEquals(
+                    0, curl(List.of("http://127.0.0.1:" + open + "/health")).status());
             assertEquals(0, curl(List.of(url("/health"))).status(), "all or nothing");
 
-            daemon.configure("{\"org.blktap.http\": {\"listen\": [\"0.0.0.0:" + open + "\"], \"tls\": true, \"tls.directory\": \""
-                    + pki.directory() + "\", \"subjects\": \"CN=backup%2CO=Example;O=Example%2CCN=backup\"}}");
+            daemon.configure("{\"org.blktap.http\": {\"listen\": [\"0.0.0.0:" + open
+                    + "\"], \"tls\": true, \"tls.directory\": \"" + pki.directory()
+                    + "\", \"subjects\": \"CN=backup%2CO=Example;O=Example%2CCN=backup\"}}");
             daemon.blktap("config", "--reload").ok();
             String all = "https://localhost:" + open + "/api/v1/disks";
             String ca = pki.directory().resolve("ca-cert.pem").toString();
-            Wait.until("TLS is there", () -> curl(List.of("--cacert", ca, "https://localhost:" + open + "/health")).status() == 200);
+            Wait.until(
+                    "TLS is there",
+                    () -> curl(List.of("--cacert", ca, "https://localhost:" + open + "/health"))
+                                    .status()
+                            == 200);
             curl(List.of("--cacert", ca, all)).says(401, "Bearer");
-            curl(List.of("--cacert", ca, "-H", "Authorization: Bearer " + token(), all)).is(200);
+            curl(List.of("--cacert", ca, "-H", "Authorization: Bearer " + token(), all))
+                    .is(200);
             curl(client(pki, ca, all)).is(200);
             List<String> wrong = new ArrayList<>(client(pki, ca, all));
             wrong.addAll(List.of("-H", "Authorization: Bearer wrong"));
@@ -263,8 +298,10 @@ class HttpClientsIT extends HttpUser {
             curl(client(pki, ca, all)).says(401, "Bearer");
             TestCertificates strange = TestCertificates.usual(directory.resolve("strange"));
             assertEquals(0, curl(client(strange, ca, all)).status(), "another authority's");
-            assertEquals(0, curl(List.of("http://localhost:" + open + "/health")).status() / 200);
-            assertNotEquals(200, curl(List.of("--tls-max", "1.1", "--cacert", ca, all)).status());
+            assertEquals(
+                    0, curl(List.of("http://localhost:" + open + "/health")).status() / 200);
+            assertNotEquals(
+                    200, curl(List.of("--tls-max", "1.1", "--cacert", ca, all)).status());
         } finally {
             listen("");
             awaitListening();

@@ -54,7 +54,8 @@ abstract class HttpUser extends SharedDaemon {
         daemon.blktap("deploy", daemon.home.resolve("optional/http.jar").toString())
                 .ok();
         awaitListening();
-        description = new ApiDescription(ask("GET", "/api/v1/openapi.json", null).is(200).object());
+        description = new ApiDescription(
+                ask("GET", "/api/v1/openapi.json", null).is(200).object());
     }
 
     /** Changes the settings; takes effect at once if the bundle is there. */
@@ -64,7 +65,7 @@ abstract class HttpUser extends SharedDaemon {
     }
 
     void awaitListening() throws Exception {
-        Wait.until("HTTP is there", () -> curl(List.of("http://127.0.0.1:" + port + "/health")).status() > 0);
+        Wait.until("HTTP is there", () -> curl(List.of(url("/health"))).status() > 0);
     }
 
     Path tokenFile() {
@@ -84,15 +85,21 @@ abstract class HttpUser extends SharedDaemon {
         Path body = Files.createTempFile("itest", ".body");
         try {
             List<String> command = new ArrayList<>(List.of(
-                    "curl", "-sS", "-g", "--path-as-is", "-m", "120", "-o", body.toString(), "-w", "%{http_code} %{content_type}"));
+                    "curl",
+                    "-sS",
+                    "-g",
+                    "--path-as-is",
+                    "-m",
+                    "120",
+                    "-o",
+                    body.toString(),
+                    "-w",
+                    "%{http_code} %{content_type}"));
             command.addAll(arguments);
             Run run = Run.of(command.toArray(String[]::new));
             String[] words = run.out().split(" ", 2);
             return new Reply(
-                    Integer.parseInt(words[0]),
-                    words.length < 2 ? "" : words[1],
-                    Files.readString(body),
-                    run.err());
+                    Integer.parseInt(words[0]), words.length < 2 ? "" : words[1], Files.readString(body), run.err());
         } finally {
             Files.delete(body);
         }

@@ -1,13 +1,12 @@
 package org.blktap.http;
 
+import jakarta.servlet.Servlet;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
@@ -45,8 +44,16 @@ public final class HttpServer {
     private final EventStream stream = new EventStream(() -> events);
     private final JettyServer server;
 
+    /**
+     * @param api the servlet of the API: it is there before anyone can ask for it, so that nothing seems to be missing
+     */
     @Activate
-    public HttpServer(BundleContext context, @Reference Directories directories, HttpSettings settings)
+    public HttpServer(
+            BundleContext context,
+            @Reference Directories directories,
+            @Reference HttpLimits limits,
+            @Reference(target = "(osgi.http.whiteboard.servlet.name=blktap)") Servlet api,
+            HttpSettings settings)
             throws DiskException, IOException {
         tokenFile = settings.token_file().isEmpty()
                 ? directories.data().resolve("http/token")
@@ -58,6 +65,7 @@ public final class HttpServer {
             throw e;
         }
         if (server != null) {
+            limits.show(server::connections, stream::followers);
             LOG.log(Level.INFO, "HTTP at " + String.join(", ", urls()) + "; the token is in " + tokenFile());
         }
     }
@@ -103,14 +111,6 @@ public final class HttpServer {
     /** The file with the token. */
     public String tokenFile() {
         return FileNames.text(tokenFile.toAbsolutePath());
-    }
-
-    /** What is taken of the limits of this bundle, and what can be: two numbers by name. */
-    public Map<String, long[]> limits() {
-        Map<String, long[]> limits = new LinkedHashMap<>();
-        limits.put("http_connections", new long[] {server == null ? 0 : server.connections(), JettyServer.CONNECTIONS});
-        limits.put("http_followers", new long[] {stream.followers(), EventStream.FOLLOWERS});
-        return limits;
     }
 
     @Deactivate

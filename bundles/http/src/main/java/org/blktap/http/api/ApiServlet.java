@@ -13,7 +13,7 @@ import org.blktap.api.control.Images;
 import org.blktap.api.control.Jobs;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.settings.Directories;
-import org.blktap.http.HttpServer;
+import org.blktap.http.HttpLimits;
 import org.blktap.http.Problem;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
@@ -47,14 +47,14 @@ public final class ApiServlet extends HttpServlet {
     @Activate
     public ApiServlet(
             BundleContext context,
-            @Reference HttpServer server,
+            @Reference HttpLimits limits,
             @Reference Directories directories,
             @Reference ServiceComponentRuntime components)
             throws IOException {
         new DisksResource(() -> attachments, () -> images, () -> jobs).addTo(router);
         new JobsResource(() -> jobs).addTo(router);
         new BundlesResource(context, components, directories).addTo(router);
-        new DaemonResource(context, components, server, () -> attachments).addTo(router);
+        new DaemonResource(context, components, limits, () -> attachments).addTo(router);
         new OpenApi(context.getBundle().getVersion().toString()).addTo(router);
     }
 

@@ -8,7 +8,7 @@ import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Attachments.ServiceStatus;
 import org.blktap.api.disk.DiskException;
 import org.blktap.deploy.DaemonDiagnosis;
-import org.blktap.http.HttpServer;
+import org.blktap.http.HttpLimits;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
@@ -17,17 +17,17 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
 final class DaemonResource {
     private final BundleContext context;
     private final ServiceComponentRuntime components;
-    private final HttpServer server;
+    private final HttpLimits http;
     private final Supplier<Attachments> attachments;
 
     DaemonResource(
             BundleContext context,
             ServiceComponentRuntime components,
-            HttpServer server,
+            HttpLimits http,
             Supplier<Attachments> attachments) {
         this.context = context;
         this.components = components;
-        this.server = server;
+        this.http = http;
         this.attachments = attachments;
     }
 
@@ -66,7 +66,7 @@ final class DaemonResource {
         JsonObject limits = new JsonObject();
         Runtime runtime = Runtime.getRuntime();
         limits.add("heap_bytes", limit(runtime.totalMemory() - runtime.freeMemory(), runtime.maxMemory()));
-        server.limits().forEach((name, numbers) -> limits.add(name, limit(numbers[0], numbers[1])));
+        http.all().forEach((name, numbers) -> limits.add(name, limit(numbers[0], numbers[1])));
         object.add("limits", limits);
         return Reply.of(object);
     }
