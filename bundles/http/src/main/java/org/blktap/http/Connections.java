@@ -1,8 +1,10 @@
 package org.blktap.http;
 
 import java.net.SocketAddress;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.eclipse.jetty.io.EndPoint;
@@ -19,14 +21,15 @@ import org.eclipse.jetty.util.NanoTime;
  */
 final class Connections extends Handler.Wrapper implements Runnable {
     /** From the accept, or the end of a request, to the end of the next request's headers. */
-    private static final long WAIT_NANOS = TimeUnit.SECONDS.toNanos(15);
+    private static final long WAIT_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private static final int LOOK_SECONDS = 2;
 
-    /** By the client's address: since when it has had no request; those that have one are in {@link #active}. */
+    /** Since when a client has had no request, by its address. */
     private final Map<SocketAddress, Long> idleSince = new ConcurrentHashMap<>();
+    /** Those that have one. */
+    private final Set<SocketAddress> active = ConcurrentHashMap.newKeySet();
 
-    private final Map<SocketAddress, Boolean> active = new ConcurrentHashMap<>();
     private final List<ServerConnector> connectors;
 
     Connections(List<ServerConnector> connectors) {
@@ -46,7 +49,7 @@ final class Connections extends Handler.Wrapper implements Runnable {
     @Override
     public boolean handle(Request request, Response response, Callback callback) throws Exception {
         SocketAddress client = request.getConnectionMetaData().getRemoteSocketAddress();
-        active.put(client, true);
+        active.add(client);
         Request.addCompletionListener(request, failure -> {
             idleSince.put(client, NanoTime.now());
             active.remove(client);
@@ -60,26 +63,21 @@ final class Connections extends Handler.Wrapper implements Runnable {
         if (!isRunning()) {
             return;
         }
-        Map<SocketAddress, Boolean> seen = new ConcurrentHashMap<>();
+        Set<SocketAddress> gone = new HashSet<>(idleSince.keySet());
         for (ServerConnector connector : connectors) {
             for (EndPoint each : connector.getConnectedEndPoints()) {
                 SocketAddress client = each.getRemoteSocketAddress();
-                seen.put(client, true);
-                if (!active.containsKey(client) && isLate(each, client)) {
-                    each.close();
+                gone.remove(client);
+                if (!active.contains(client)) {
+                    // one that is new begins to wait when it is first seen
+                    Long since = idleSince.putIfAbsent(client, NanoTime.now());
+                    if (since != null && NanoTime.since(since) > WAIT_NANOS) {
+                        each.close();
+                    }
                 }
             }
         }
-        idleSince.keySet().removeIf(each -> !seen.containsKey(each));
-        active.keySet().removeIf(each -> !seen.containsKey(each));
+        gone.forEach(idleSince::remove);
         schedule();
-    }
-
-    private boolean isLate(EndPoint connection, SocketAddress client) {
-        Long since = idleSince.get(client);
-        long waited = since == null
-                ? TimeUnit.MILLISECONDS.toNanos(System.currentTimeMillis() - connection.getCreatedTimeStamp())
-                : NanoTime.since(since);
-        return waited > WAIT_NANOS;
     }
 }
