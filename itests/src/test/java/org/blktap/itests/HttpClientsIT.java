@@ -261,6 +261,11 @@ class HttpClientsIT extends HttpUser {
         TestCertificates pki = TestCertificates.usual(directory.resolve("pki"));
         int open = MetricsIT.freePort();
         try {
+            daemon.configure("{}");
+            daemon.blktap("config", "--reload").ok();
+            Wait.until("nothing listens", () -> curl(List.of(url("/health"))).status() == 0);
+            assertTrue(daemon.blktap("http").ok().out().startsWith("nowhere"));
+
             daemon.configure(
                     "{\"org.blktap.http\": {\"listen\": [\"127.0.0.1:" + port + "\", \"0.0.0.0:" + open + "\"]}}");
             daemon.blktap("config", "--reload");
