@@ -176,7 +176,7 @@ class HttpClientsIT extends HttpUser {
             // of them one reads, the others do not
             Socket one = sockets.remove(0);
             daemon.attach("tap:ram:x,size=1M", "x");
-            for (int i = 0; i < 20; i++) {
+            for (int i = 0; i < 5; i++) {
                 daemon.blktap("park", "x").ok();
                 daemon.blktap("resume", "x").ok();
             }
@@ -185,7 +185,7 @@ class HttpClientsIT extends HttpUser {
             try (Socket other = open(head("/api/v1/events?after=0") + "\r\n")) {
                 BufferedReader events = reader(other);
                 await(events, "attached");
-                for (int i = 0; i < 20; i++) {
+                for (int i = 0; i < 5; i++) {
                     await(events, "parked");
                     await(events, "resumed");
                 }

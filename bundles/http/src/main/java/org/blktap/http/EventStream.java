@@ -24,7 +24,7 @@ final class EventStream extends Handler.Abstract.NonBlocking {
     static final String PATH = "/api/v1/events";
     static final int FOLLOWERS = 64;
     /** Shows that a client has gone, and that the daemon has not. */
-    private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(15);
+    private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(5);
 
     private static final Duration ABSENT = Duration.ofSeconds(1);
     private static final int BATCH = 256;
