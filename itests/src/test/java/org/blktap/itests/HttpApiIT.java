@@ -236,11 +236,13 @@ class HttpApiIT extends HttpUser {
         assertEquals("ok", open.object().get("status").getAsString());
         ask("POST", "/api/v1/disks", attachBody("tap:ram:x,size=1M", "a", "")).is(201);
         ask("POST", "/api/v1/disks/a/park", null).is(200);
-        Wait.until("health shows it", () -> !ask("GET", "/health", null)
-                .object()
-                .get("status")
-                .getAsString()
-                .equals("ok"));
+        Wait.until(
+                "health shows it",
+                () -> !ask("GET", "/health", null)
+                        .object()
+                        .get("status")
+                        .getAsString()
+                        .equals("ok"));
         Reply page = curl(List.of(url("/"))).is(200);
         assertEquals("text/html;charset=utf-8", page.type());
         assertEquals(page.text(), curl(List.of(url("/index.html"))).is(200).text());
