@@ -9,11 +9,19 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.blktap.tls.testkit.TestCertificates;
 import org.junit.jupiter.api.Test;
 
@@ -197,6 +205,37 @@ class HttpClientsIT extends HttpUser {
     }
 
     @Test
+    void clientsAtTheSameTimeGetAnswersThatFit() throws Exception {
+        HttpClient client = HttpClient.newHttpClient();
+        List<CompletableFuture<HttpResponse<String>>> asked = new ArrayList<>();
+        Random random = new Random(7);
+        for (int i = 0; i < 300; i++) {
+            String disk = "c" + random.nextInt(4);
+            String[] request =
+                    switch (random.nextInt(6)) {
+                        case 0 -> new String[] {"POST", "", "{\"spec\":\"tap:ram:" + disk + ",size=1M\",\"id\":\"" + disk + "\"}"};
+                        case 1 -> new String[] {"DELETE", "/" + disk + "?force=true", ""};
+                        case 2 -> new String[] {"POST", "/" + disk + "/park", "{}"};
+                        case 3 -> new String[] {"POST", "/" + disk + "/resume", "{}"};
+                        case 4 -> new String[] {"GET", "/" + disk, ""};
+                        default -> new String[] {"GET", "", ""};
+                    };
+            asked.add(client.sendAsync(
+                    HttpRequest.newBuilder(URI.create(url("/api/v1/disks" + request[1])))
+                            .header("Authorization", "Bearer " + token())
+                            .header("Content-Type", "application/json")
+                            .method(request[0], HttpRequest.BodyPublishers.ofString(request[2]))
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString()));
+        }
+        for (CompletableFuture<HttpResponse<String>> each : asked) {
+            HttpResponse<String> response = each.get(Run.LIMIT_SECONDS, TimeUnit.SECONDS);
+            assertTrue(Set.of(200, 201, 204, 404, 409, 503).contains(response.statusCode()), response.body());
+        }
+        ask("GET", "/api/v1/disks", null).is(200);
+    }
+
+    @Test
     void eventsGoOnAfterAReplacedBundleAndAKilledDaemon() throws Exception {
         String after;
         try (Socket socket = open(head("/api/v1/events?after=0") + "\r\n")) {
@@ -226,7 +265,7 @@ class HttpClientsIT extends HttpUser {
         assertFalse(Files.readString(file).contains("event: attached"), "what is known does not come again");
         String token = token();
         daemon.kill();
-        assertTrue(curl.waitFor(Run.LIMIT_SECONDS, java.util.concurrent.TimeUnit.SECONDS), "the follower sees the end");
+        assertTrue(curl.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS), "the follower sees the end");
         Files.writeString(daemon.dataDir.resolve("http/uploads/half.jar"), "half");
         daemon.start();
         awaitListening();
