@@ -211,15 +211,15 @@ class HttpClientsIT extends HttpUser {
         Random random = new Random(7);
         for (int i = 0; i < 300; i++) {
             String disk = "c" + random.nextInt(4);
-            String[] request =
-                    switch (random.nextInt(6)) {
-                        case 0 -> new String[] {"POST", "", "{\"spec\":\"tap:ram:" + disk + ",size=1M\",\"id\":\"" + disk + "\"}"};
-                        case 1 -> new String[] {"DELETE", "/" + disk + "?force=true", ""};
-                        case 2 -> new String[] {"POST", "/" + disk + "/park", "{}"};
-                        case 3 -> new String[] {"POST", "/" + disk + "/resume", "{}"};
-                        case 4 -> new String[] {"GET", "/" + disk, ""};
-                        default -> new String[] {"GET", "", ""};
-                    };
+            String[] request = switch (random.nextInt(6)) {
+                case 0 ->
+                    new String[] {"POST", "", "{\"spec\":\"tap:ram:" + disk + ",size=1M\",\"id\":\"" + disk + "\"}"};
+                case 1 -> new String[] {"DELETE", "/" + disk + "?force=true", ""};
+                case 2 -> new String[] {"POST", "/" + disk + "/park", "{}"};
+                case 3 -> new String[] {"POST", "/" + disk + "/resume", "{}"};
+                case 4 -> new String[] {"GET", "/" + disk, ""};
+                default -> new String[] {"GET", "", ""};
+            };
             asked.add(client.sendAsync(
                     HttpRequest.newBuilder(URI.create(url("/api/v1/disks" + request[1])))
                             .header("Authorization", "Bearer " + token())

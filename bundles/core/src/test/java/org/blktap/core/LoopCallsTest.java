@@ -17,8 +17,7 @@ class LoopCallsTest {
         LoopCalls calls = new LoopCalls("a", loop, () -> 0);
         assertEquals(5, calls.await(calls.start(() -> 5), "an answer"));
         loop.close();
-        DiskException ended =
-                assertThrows(DiskException.class, () -> calls.await(calls.start(() -> 5), "an answer"));
+        DiskException ended = assertThrows(DiskException.class, () -> calls.await(calls.start(() -> 5), "an answer"));
         assertEquals(Reason.NOT_FOUND, ended.reason());
     }
 }

@@ -34,9 +34,6 @@ final class JettyServer implements AutoCloseable {
     private static final int HEADER_BYTES = 8 << 10;
     /** Time without a byte after which a connection ends. */
     private static final int IDLE_MILLIS = 30_000;
-    /** Bytes a second of a request's body, on average. */
-    private static final int SLOWEST = 1024;
-
     private static final int STOP_MILLIS = 1000;
 
     private final Server server;
@@ -88,7 +85,6 @@ final class JettyServer implements AutoCloseable {
         http.setRequestHeaderSize(HEADER_BYTES);
         http.setResponseHeaderSize(HEADER_BYTES);
         http.setSendServerVersion(false);
-        http.setMinRequestDataRate(SLOWEST);
         // no path that two parts of the server could read in two ways
         http.setUriCompliance(UriCompliance.DEFAULT);
         HttpConnectionFactory plain = new HttpConnectionFactory(http);

@@ -15,6 +15,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.settings.Directories;
 import org.blktap.http.HttpLimits;
 import org.blktap.http.Problem;
+import org.eclipse.jetty.http.HttpException;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -90,6 +91,10 @@ public final class ApiServlet extends HttpServlet {
             Thread.currentThread().interrupt();
             return Reply.of(new Problem(HttpServletResponse.SC_SERVICE_UNAVAILABLE, "this bundle is being stopped"));
         } catch (RuntimeException | LinkageError e) {
+            if (e instanceof HttpException wrong) {
+                // of Jetty, about the body
+                return Reply.of(new Problem(wrong.getCode(), String.valueOf(wrong.getReason())));
+            }
             LOG.log(Level.ERROR, "a request failed in a way that it should not", e);
             return Reply.of(new Problem(
                     HttpServletResponse.SC_INTERNAL_SERVER_ERROR, "internal error, see the daemon's log: " + e));

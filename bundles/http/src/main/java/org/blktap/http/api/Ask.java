@@ -12,13 +12,17 @@ import java.io.StringReader;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.TimeUnit;
 
 /** A request, as a route sees it. */
 final class Ask {
     /** Bytes of a body of JSON. */
     static final int JSON_BYTES = 64 << 10;
+
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private final HttpServletRequest request;
     private List<String> segments = List.of();
@@ -106,10 +110,7 @@ final class Ask {
             throw tooLarge();
         }
         try {
-            byte[] bytes = body().readNBytes(JSON_BYTES + 1);
-            if (bytes.length > JSON_BYTES) {
-                throw tooLarge();
-            }
+            byte[] bytes = read(body());
             return StandardCharsets.UTF_8
                     .newDecoder()
                     .decode(ByteBuffer.wrap(bytes))
@@ -119,6 +120,22 @@ final class Ask {
         } catch (IOException e) {
             throw new ProblemException(400, "the body cannot be read: " + e.getMessage());
         }
+    }
+
+    private static byte[] read(InputStream in) throws IOException, ProblemException {
+        byte[] bytes = new byte[JSON_BYTES + 1];
+        long begin = System.nanoTime();
+        int length = 0;
+        for (int read = 0; read >= 0 && length < bytes.length; length += Math.max(0, read)) {
+            if (System.nanoTime() - begin > PATIENCE_NANOS) {
+                throw new ProblemException(408, "the body comes too slowly");
+            }
+            read = in.read(bytes, length, bytes.length - length);
+        }
+        if (length > JSON_BYTES) {
+            throw tooLarge();
+        }
+        return Arrays.copyOf(bytes, length);
     }
 
     private static ProblemException tooLarge() {
