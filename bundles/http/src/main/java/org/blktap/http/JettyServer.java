@@ -34,6 +34,7 @@ final class JettyServer implements AutoCloseable {
     private static final int HEADER_BYTES = 8 << 10;
     /** Time without a byte after which a connection ends. */
     private static final int IDLE_MILLIS = 30_000;
+
     private static final int STOP_MILLIS = 1000;
 
     private final Server server;
