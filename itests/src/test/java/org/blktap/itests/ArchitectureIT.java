@@ -52,6 +52,7 @@ class ArchitectureIT {
             Map.entry("filter-tee", Set.of("linux")),
             Map.entry("filter-trace", Set.of()),
             Map.entry("metrics", Set.of()),
+            Map.entry("http", Set.of("linux", "deploy", "tls")),
             Map.entry("ring", Set.of()),
             Map.entry("tls", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),
@@ -63,7 +64,7 @@ class ArchitectureIT {
             Map.entry("shell", Set.of("linux", "deploy", "config")));
 
     private static final Set<String> EXPORTING =
-            Set.of("api", "config", "deploy", "health", "image", "linux", "ring", "tls");
+            Set.of("api", "config", "deploy", "health", "http", "image", "linux", "ring", "tls");
     /** The packages of api that each package of api uses. */
     private static final Map<String, Set<String>> API_KNOWS = Map.ofEntries(
             Map.entry("memory", Set.of()),
@@ -83,7 +84,7 @@ class ArchitectureIT {
             Map.of("", Set.of("gate", "copy"), "gate", Set.of(), "copy", Set.of());
 
     /** Bundles whose packages may use each other, but not in a circle. */
-    private static final Set<String> WITHOUT_CIRCLES = Set.of("shell");
+    private static final Set<String> WITHOUT_CIRCLES = Set.of("http", "shell");
     /** Classes that may read properties of the system. */
     private static final Set<String> READING_PROPERTIES = Set.of("LaunchOptions.java", "Processor.java");
     /** What the bundles of the distribution bring, besides verbs. */
@@ -133,7 +134,7 @@ class ArchitectureIT {
         Run.of("tar", "xf", tar.toString(), "--strip-components=1", "-C", directory.toString())
                 .ok();
         Set<String> seen = new TreeSet<>();
-        for (String folder : List.of("bundle", "deploy")) {
+        for (String folder : List.of("bundle", "deploy", "optional")) {
             List<Path> jars;
             try (Stream<Path> files = Files.list(directory.resolve(folder))) {
                 jars = files.filter(f -> f.toString().endsWith(".jar")).toList();

@@ -111,6 +111,10 @@ final class AttachmentEnd {
     }
 
     private void byForce() throws DiskException {
+        if (done.isDone()) {
+            // by another detach, after whose end this one was added
+            return;
+        }
         calls.start(() -> {
             failRequests();
             return null;

@@ -4,7 +4,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.AttachmentStats.FilterStats;
 import org.blktap.api.control.AttachmentStatus;
@@ -51,12 +50,7 @@ final class AttachmentMetrics {
         if (disk.filters().filters().isEmpty() || calls.blockedNanos() > 0) {
             return CompletableFuture.completedFuture(List.of());
         }
-        try {
-            return calls.start(() -> disk.filters().stats());
-        } catch (RejectedExecutionException e) {
-            // the attachment has ended meanwhile
-            return CompletableFuture.completedFuture(List.of());
-        }
+        return calls.start(() -> disk.filters().stats());
     }
 
     /** Gives all figures. @param filters what the filters have reported */

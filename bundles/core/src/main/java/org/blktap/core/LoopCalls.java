@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.IntSupplier;
@@ -61,16 +62,21 @@ record LoopCalls(String id, IoLoop loop, IntSupplier inFlight) {
         }
     }
 
-    /** Asks something on the loop without waiting. */
+    /** Asks something on the loop without waiting; fails with NOT_FOUND if the attachment has ended meanwhile. */
     <T> CompletableFuture<T> start(Question<T> question) {
         CompletableFuture<T> answer = new CompletableFuture<>();
-        loop.execute(() -> {
-            try {
-                answer.complete(question.ask());
-            } catch (DiskException | RuntimeException | Error e) {
-                answer.completeExceptionally(e);
-            }
-        });
+        try {
+            loop.execute(() -> {
+                try {
+                    answer.complete(question.ask());
+                } catch (DiskException | RuntimeException | Error e) {
+                    answer.completeExceptionally(e);
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            answer.completeExceptionally(
+                    new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' has just ended", e));
+        }
         return answer;
     }
 

@@ -5,7 +5,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.jar.JarFile;
 import java.util.jar.Manifest;
@@ -236,6 +238,18 @@ public final class Deployer {
         return jar;
     }
 
+    /** The bundles of the deploy directory, each with its jar. */
+    public Map<Bundle, Path> deployed() {
+        Map<Bundle, Path> all = new LinkedHashMap<>();
+        for (Bundle bundle : bundles.getBundles()) {
+            Path jar = jarOf(bundle);
+            if (jar != null) {
+                all.put(bundle, jar);
+            }
+        }
+        return all;
+    }
+
     /** The jar in the deploy directory from which a bundle was installed, or null. */
     private Path jarOf(Bundle bundle) {
         // as File Install makes it: file:/..., with one slash
@@ -251,7 +265,12 @@ public final class Deployer {
         return file.replaceFirst("-[0-9][^/]*\\.jar$", ".jar");
     }
 
-    static String symbolicName(Path source) throws DiskException {
+    /**
+     * Returns the symbolic name of a jar that can be deployed.
+     *
+     * @throws DiskException if it is none
+     */
+    public static String symbolicName(Path source) throws DiskException {
         if (!Files.isRegularFile(source)) {
             throw new DiskException(
                     Files.exists(source) ? Reason.WRONG_TYPE : Reason.NOT_FOUND,

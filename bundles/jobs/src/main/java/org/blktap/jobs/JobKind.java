@@ -1,11 +1,26 @@
 package org.blktap.jobs;
 
+import java.util.Map;
 import java.util.Set;
+import org.blktap.api.control.JobRequest;
+import org.blktap.api.disk.DiskException;
 
 /** Does the work of jobs of some kinds: a service inside this bundle. */
 public interface JobKind {
     /** The kinds that it does. */
     Set<String> kinds();
+
+    /**
+     * Returns what a job keeps of a request.
+     *
+     * @throws DiskException BAD_OPTION
+     */
+    Map<String, String> values(JobRequest request) throws DiskException;
+
+    /** Whether a job has begun, so that it is of use to report it. */
+    default boolean begun(Job job) {
+        return true;
+    }
 
     /**
      * Works on a job until it has ended, on a thread of the job's own. Called again, with what the job has

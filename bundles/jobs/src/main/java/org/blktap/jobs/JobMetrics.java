@@ -2,6 +2,8 @@ package org.blktap.jobs;
 
 import java.util.Map;
 import java.util.TreeMap;
+import org.blktap.api.control.JobState;
+import org.blktap.api.control.JobStatus;
 import org.blktap.api.metrics.MetricSink;
 import org.blktap.api.metrics.MetricSource;
 import org.osgi.service.component.annotations.Activate;

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.blktap.api.control.JobState;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.osgi.service.component.annotations.Activate;
@@ -93,16 +94,18 @@ public final class JobRunner {
      */
     public Job start(String kind, String attachment, Map<String, String> settings, Map<String, String> values)
             throws DiskException {
-        JobKind work;
-        synchronized (this) {
-            work = kinds.stream()
-                    .filter(each -> each.kinds().contains(kind))
-                    .findFirst()
-                    .orElseThrow(() -> new DiskException(Reason.NOT_FOUND, "nobody does jobs of kind " + kind));
-        }
+        JobKind work = kind(kind);
         Job job = table.add(kind, attachment, settings, values);
         start(job, work);
         return job;
+    }
+
+    /** @throws DiskException NOT_FOUND if nobody does jobs of the kind */
+    synchronized JobKind kind(String kind) throws DiskException {
+        return kinds.stream()
+                .filter(each -> each.kinds().contains(kind))
+                .findFirst()
+                .orElseThrow(() -> new DiskException(Reason.NOT_FOUND, "nobody does jobs of kind " + kind));
     }
 
     private synchronized void start(Job job, JobKind work) {

@@ -49,6 +49,9 @@ public final class JobVerb implements Verb {
     @Reference
     JobTable table;
 
+    @Reference
+    JobService jobs;
+
     @Parameters(index = "0", description = "pause, resume, cancel, complete, set or wait")
     Action action;
 
@@ -72,11 +75,11 @@ public final class JobVerb implements Verb {
         }
         Job job = table.named(id);
         switch (action) {
-            case pause -> job.pauseByOperator();
-            case resume -> job.resume();
-            case cancel -> job.cancel();
-            case complete -> job.completeByOperator();
-            case set -> job.set(values());
+            case pause -> jobs.pause(id);
+            case resume -> jobs.resume(id);
+            case cancel -> jobs.cancel(id);
+            case complete -> jobs.complete(id);
+            case set -> jobs.set(id, values());
             case wait -> wait = true;
         }
         if (action == Action.cancel) {

@@ -2,6 +2,8 @@ package org.blktap.jobs;
 
 import org.blktap.api.command.Call;
 import org.blktap.api.command.Progress;
+import org.blktap.api.control.JobState;
+import org.blktap.api.control.JobStatus;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 

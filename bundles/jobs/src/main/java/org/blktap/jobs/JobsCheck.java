@@ -11,6 +11,8 @@ import org.apache.felix.hc.api.Result;
 import org.apache.felix.hc.api.ResultLog;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
+import org.blktap.api.control.JobState;
+import org.blktap.api.control.JobStatus;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;

@@ -4,6 +4,8 @@ import java.util.List;
 import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
+import org.blktap.api.control.JobState;
+import org.blktap.api.control.JobStatus;
 import org.blktap.api.disk.Options;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;

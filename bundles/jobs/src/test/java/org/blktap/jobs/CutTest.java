@@ -16,6 +16,7 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments.Overlay;
+import org.blktap.api.control.JobState;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Properties;
+import org.blktap.api.control.JobState;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.testkit.Eventually;
 import org.blktap.core.TestDaemon;

@@ -1,6 +1,7 @@
 package org.blktap.api.control;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -120,6 +121,22 @@ public interface Attachments {
 
     /** @throws DiskException NOT_FOUND */
     AttachmentStats stats(String id) throws DiskException;
+
+    /** Those of all attachments, by id. */
+    default List<AttachmentStats> stats() throws DiskException {
+        List<AttachmentStats> all = new ArrayList<>();
+        for (AttachmentStatus each : list()) {
+            try {
+                all.add(stats(each.id()));
+            } catch (DiskException e) {
+                if (e.reason() != DiskException.Reason.NOT_FOUND) {
+                    throw e;
+                }
+                // detached since the list was made
+            }
+        }
+        return all;
+    }
 
     /**
      * Grows a disk while its VM uses it. Drains and closes the disk, grows the image by its driver, opens it again and

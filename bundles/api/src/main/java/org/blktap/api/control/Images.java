@@ -1,5 +1,6 @@
 package org.blktap.api.control;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskDriver.CheckReport;
@@ -11,6 +12,9 @@ import org.osgi.annotation.versioning.ProviderType;
 /** Work on images that are not attached. Blocking; any thread. */
 @ProviderType
 public interface Images {
+    /** The most images that are looked for. */
+    int LONGEST_CHAIN = 64;
+
     /**
      * Creates an image; nothing is left if it fails.
      *
@@ -60,6 +64,27 @@ public interface Images {
 
     /** Returns what a disk is; opens it read-only. */
     DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException;
+
+    /**
+     * Returns the images of a disk, from one down to the last backing image, as far as they say and can be read.
+     *
+     * @param options of the attachment whose disk it is, or none
+     */
+    default List<TapSpec> chain(TapSpec image, Map<String, String> options) {
+        List<TapSpec> all = new ArrayList<>();
+        Map<String, String> given = options;
+        TapSpec next = image;
+        try {
+            while (next != null && !all.contains(next) && all.size() < LONGEST_CHAIN) {
+                all.add(next);
+                next = info(next, given).backing();
+                given = Map.of();
+            }
+        } catch (DiskException e) {
+            return all;
+        }
+        return all;
+    }
 
     /** Reports how a disk is stored, from its beginning to its end; adjacent runs of one kind are reported as one. */
     void map(TapSpec spec, Map<String, String> options, Extents to) throws DiskException;

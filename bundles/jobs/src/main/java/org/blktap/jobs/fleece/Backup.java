@@ -5,10 +5,9 @@ import java.util.Map;
 import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
-import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.control.JobRequest;
 import org.blktap.jobs.Job;
-import org.blktap.jobs.JobRunner;
+import org.blktap.jobs.JobService;
 import org.blktap.jobs.JobWait;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
@@ -38,7 +37,7 @@ import picocli.CommandLine.Parameters;
         })
 public final class Backup implements Verb {
     @Reference
-    JobRunner jobs;
+    JobService jobs;
 
     @Parameters(index = "0", description = "An attachment.")
     String id;
@@ -99,24 +98,17 @@ public final class Backup implements Verb {
 
     @Override
     public int run(Call call) throws Exception {
-        if (onto != null && since == null) {
-            throw new DiskException(Reason.BAD_OPTION, "--onto is for what has changed: give --since as well");
-        }
-        if (clear != null && since != null) {
-            throw new DiskException(Reason.BAD_OPTION, "--clear copies everything, --since does not: give one of them");
-        }
-        call.attachments().status(id);
-        Map<String, String> values = new LinkedHashMap<>();
-        values.put(BackupJob.TARGET, call.spec(target).toString());
-        put(values, BackupJob.SINCE, since == null ? clear : since);
-        put(values, BackupJob.ALL, clear == null ? null : "yes");
-        put(values, BackupJob.ONTO, onto == null ? null : call.spec(onto).toString());
-        put(values, BackupJob.BUFFER, buffer);
-        put(values, BackupJob.RANGE, range);
-        put(values, BackupJob.STALE, stale ? "yes" : null);
-        put(values, BackupJob.WAITS, waits ? "yes" : null);
-        options.forEach((key, value) -> values.put(BackupJob.OPTION + key, value));
-        Job job = jobs.start(BackupJob.KIND, id, speed == null ? Map.of() : Map.of("speed", speed), values);
+        Map<String, String> asked = new LinkedHashMap<>();
+        asked.put(BackupJob.TARGET, call.spec(target).toString());
+        put(asked, BackupJob.SINCE, since);
+        put(asked, BackupJob.CLEAR, clear);
+        put(asked, BackupJob.ONTO, onto == null ? null : call.spec(onto).toString());
+        put(asked, BackupJob.BUFFER, buffer);
+        put(asked, BackupJob.RANGE, range);
+        put(asked, BackupJob.STALE, stale ? "yes" : null);
+        put(asked, BackupJob.WAITS, waits ? "yes" : null);
+        Map<String, String> settings = speed == null ? Map.of() : Map.of("speed", speed);
+        Job job = jobs.begin(new JobRequest(BackupJob.KIND, id, settings, asked, options, Map.of()));
         JobWait.report(job, wait, json, call);
         return 0;
     }

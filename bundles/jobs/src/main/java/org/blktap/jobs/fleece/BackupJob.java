@@ -7,9 +7,11 @@ import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.api.control.Images.Conversion;
+import org.blktap.api.control.JobRequest;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.jobs.Arguments;
 import org.blktap.jobs.ImageFiles;
 import org.blktap.jobs.Job;
 import org.blktap.jobs.JobCancelled;
@@ -27,6 +29,9 @@ public final class BackupJob implements JobKind {
     static final String TARGET = "target";
     static final String ONTO = "onto";
     static final String SINCE = "since";
+    /** An argument; a job keeps it as {@link #SINCE} and {@link #ALL}. */
+    static final String CLEAR = "clear";
+
     static final String BUFFER = "buffer";
     static final String RANGE = "range";
     static final String WAITS = "vm-waits";
@@ -56,6 +61,31 @@ public final class BackupJob implements JobKind {
     @Override
     public Set<String> kinds() {
         return Set.of(KIND);
+    }
+
+    @Override
+    public Map<String, String> values(JobRequest request) throws DiskException {
+        Arguments asked = new Arguments(request);
+        if (asked.has(ONTO) && !asked.has(SINCE)) {
+            throw new DiskException(Reason.BAD_OPTION, "--onto is for what has changed: give --since as well");
+        }
+        if (asked.has(CLEAR) && asked.has(SINCE)) {
+            throw new DiskException(Reason.BAD_OPTION, "--clear copies everything, --since does not: give one of them");
+        }
+        Map<String, String> values = asked.image(TARGET, TARGET)
+                .text(SINCE, SINCE)
+                .text(CLEAR, SINCE)
+                .imageIfGiven(ONTO, ONTO)
+                .text(BUFFER, BUFFER)
+                .text(RANGE, RANGE)
+                .flag(STALE, STALE)
+                .flag(WAITS, WAITS)
+                .options(OPTION, null)
+                .values();
+        if (asked.has(CLEAR)) {
+            values.put(ALL, "yes");
+        }
+        return values;
     }
 
     @Override

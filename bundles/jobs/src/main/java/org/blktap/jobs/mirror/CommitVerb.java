@@ -6,7 +6,7 @@ import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.disk.DiskException;
-import org.blktap.jobs.JobRunner;
+import org.blktap.jobs.JobService;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ServiceScope;
@@ -35,7 +35,7 @@ import picocli.CommandLine.Option;
         })
 public final class CommitVerb extends MirrorVerb {
     @Reference
-    JobRunner runner;
+    JobService service;
 
     @Option(
             names = "--top",
@@ -53,8 +53,8 @@ public final class CommitVerb extends MirrorVerb {
     boolean keep;
 
     @Override
-    JobRunner runner() {
-        return runner;
+    JobService service() {
+        return service;
     }
 
     @Override
@@ -63,7 +63,7 @@ public final class CommitVerb extends MirrorVerb {
     }
 
     @Override
-    Map<String, String> values(Call call) throws DiskException {
+    Map<String, String> arguments(Call call) throws DiskException {
         Map<String, String> values = new LinkedHashMap<>();
         if (top != null) {
             values.put(MirrorPlan.TOP, call.spec(top).toString());

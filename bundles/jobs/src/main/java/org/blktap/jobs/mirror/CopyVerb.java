@@ -22,11 +22,17 @@ abstract class CopyVerb extends MirrorVerb {
     Map<String, String> targetOptions = new LinkedHashMap<>();
 
     @Override
-    final Map<String, String> values(Call call) throws DiskException {
-        Map<String, String> values = new LinkedHashMap<>();
-        values.put(MirrorPlan.TO, call.spec(target).toString());
-        options.forEach((key, value) -> values.put(MirrorPlan.CREATE_OPTION + key, value));
-        targetOptions.forEach((key, value) -> values.put(MirrorFilter.TARGET_OPTION + key, value));
-        return values;
+    final Map<String, String> arguments(Call call) throws DiskException {
+        return Map.of(TARGET, call.spec(target).toString());
+    }
+
+    @Override
+    final Map<String, String> creation() {
+        return options;
+    }
+
+    @Override
+    final Map<String, String> opening() {
+        return targetOptions;
     }
 }

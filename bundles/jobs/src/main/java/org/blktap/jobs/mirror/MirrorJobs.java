@@ -1,8 +1,12 @@
 package org.blktap.jobs.mirror;
 
+import java.util.Map;
 import java.util.Set;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
+import org.blktap.api.control.JobRequest;
+import org.blktap.api.disk.DiskException;
+import org.blktap.jobs.Arguments;
 import org.blktap.jobs.Job;
 import org.blktap.jobs.JobKind;
 import org.blktap.jobs.JobTable;
@@ -38,6 +42,33 @@ public final class MirrorJobs implements JobKind {
     @Override
     public Set<String> kinds() {
         return Set.of(MOVE, MIRROR, COMMIT, STREAM);
+    }
+
+    /** {@inheritDoc} An image may be named {@code target}, {@code top} and {@code base}, as the verbs do. */
+    @Override
+    public Map<String, String> values(JobRequest request) throws DiskException {
+        Arguments asked = new Arguments(request);
+        return switch (request.kind()) {
+            case COMMIT ->
+                asked.imageIfGiven(MirrorPlan.TOP, MirrorPlan.TOP)
+                        .imageIfGiven(MirrorPlan.BASE, MirrorPlan.BASE)
+                        .flag(MirrorPlan.KEEP, MirrorPlan.KEEP)
+                        .options(null, null)
+                        .values();
+            case STREAM ->
+                asked.imageIfGiven(MirrorPlan.BASE, MirrorPlan.BASE)
+                        .options(null, null)
+                        .values();
+            default ->
+                asked.image(MirrorVerb.TARGET, MirrorPlan.TO)
+                        .options(MirrorPlan.CREATE_OPTION, MirrorFilter.TARGET_OPTION)
+                        .values();
+        };
+    }
+
+    @Override
+    public boolean begun(Job job) {
+        return job.value(MirrorFilter.PHASE) != null;
     }
 
     @Override

@@ -10,6 +10,7 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
+import org.blktap.api.control.JobState;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
@@ -17,7 +18,6 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.jobs.Job;
 import org.blktap.jobs.JobCancelled;
-import org.blktap.jobs.JobState;
 
 /**
  * One job of copying a live disk: prepares target and filter, watches the filter copy, has the attachment continue with

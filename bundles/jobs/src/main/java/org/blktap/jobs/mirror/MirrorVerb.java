@@ -1,21 +1,20 @@
 package org.blktap.jobs.mirror;
 
-import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
+import org.blktap.api.control.JobRequest;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.jobs.Job;
-import org.blktap.jobs.JobRunner;
-import org.blktap.jobs.JobState;
+import org.blktap.jobs.JobService;
 import org.blktap.jobs.JobWait;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Base class of the verbs that copy a live disk. */
 abstract class MirrorVerb implements Verb {
-    private static final long POLL_MILLIS = 20;
+    /** The argument that names the image of a copy. */
+    static final String TARGET = "target";
 
     @Parameters(index = "0", description = "An attachment.")
     String id;
@@ -32,26 +31,25 @@ abstract class MirrorVerb implements Verb {
     abstract String kind();
 
     /** The service, which each verb refers to: references are not inherited. */
-    abstract JobRunner runner();
+    abstract JobService service();
 
-    /** What the job keeps of the operands and options. */
-    abstract Map<String, String> values(Call call) throws DiskException;
+    /** The operands and options, by their names. */
+    abstract Map<String, String> arguments(Call call) throws DiskException;
+
+    /** Options with which the target is created. */
+    Map<String, String> creation() {
+        return Map.of();
+    }
+
+    /** Options with which the target is opened. */
+    Map<String, String> opening() {
+        return Map.of();
+    }
 
     @Override
     public final int run(Call call) throws Exception {
-        Map<String, String> settings = new LinkedHashMap<>();
-        if (speed != null) {
-            settings.put("speed", speed);
-        }
-        // unknown ids are refused before there is a job
-        call.attachments().status(id);
-        Job job = runner().start(kind(), id, settings, values(call));
-        while (!job.state().ended() && job.value(MirrorFilter.PHASE) == null) {
-            job.await(POLL_MILLIS);
-        }
-        if (job.state() == JobState.FAILED) {
-            throw new DiskException(Reason.IO, job.message());
-        }
+        Map<String, String> settings = speed == null ? Map.of() : Map.of("speed", speed);
+        Job job = service().begin(new JobRequest(kind(), id, settings, arguments(call), creation(), opening()));
         JobWait.report(job, wait, json, call);
         return 0;
     }

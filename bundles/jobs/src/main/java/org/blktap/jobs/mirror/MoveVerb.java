@@ -2,7 +2,7 @@ package org.blktap.jobs.mirror;
 
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
-import org.blktap.jobs.JobRunner;
+import org.blktap.jobs.JobService;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ServiceScope;
@@ -28,11 +28,11 @@ import picocli.CommandLine.Command;
         })
 public final class MoveVerb extends CopyVerb {
     @Reference
-    JobRunner runner;
+    JobService service;
 
     @Override
-    JobRunner runner() {
-        return runner;
+    JobService service() {
+        return service;
     }
 
     @Override

@@ -6,7 +6,7 @@ import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.disk.DiskException;
-import org.blktap.jobs.JobRunner;
+import org.blktap.jobs.JobService;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ServiceScope;
@@ -28,7 +28,7 @@ import picocli.CommandLine.Option;
         footer = {"", "Examples:", "  stream root --wait", "  stream root --base tap:qcow2:/vm/golden.qcow2"})
 public final class StreamVerb extends MirrorVerb {
     @Reference
-    JobRunner runner;
+    JobService service;
 
     @Option(
             names = "--base",
@@ -37,8 +37,8 @@ public final class StreamVerb extends MirrorVerb {
     String base;
 
     @Override
-    JobRunner runner() {
-        return runner;
+    JobService service() {
+        return service;
     }
 
     @Override
@@ -47,7 +47,7 @@ public final class StreamVerb extends MirrorVerb {
     }
 
     @Override
-    Map<String, String> values(Call call) throws DiskException {
+    Map<String, String> arguments(Call call) throws DiskException {
         Map<String, String> values = new LinkedHashMap<>();
         if (base != null) {
             values.put(MirrorPlan.BASE, call.spec(base).toString());

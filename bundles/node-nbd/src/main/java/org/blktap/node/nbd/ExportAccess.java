@@ -1,6 +1,7 @@
 package org.blktap.node.nbd;
 
 import javax.security.auth.x500.X500Principal;
+import org.blktap.tls.Subjects;
 
 /**
  * Who may use an export through a TCP port.

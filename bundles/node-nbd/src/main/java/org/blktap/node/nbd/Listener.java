@@ -20,6 +20,7 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.node.Quota;
 import org.blktap.linux.Libc;
 import org.blktap.tls.Credentials;
+import org.blktap.tls.Subjects;
 
 /**
  * A listening socket, the exports that may be reached through it, and the clients that are in the handshake. Each

@@ -23,6 +23,7 @@ import org.blktap.linux.Mapping;
 import org.blktap.linux.ServiceManager;
 import org.blktap.linux.SocketAccess;
 import org.blktap.linux.UnixListener;
+import org.blktap.tls.TcpEndpoint;
 
 /**
  * All exports of one unix socket: its listening sockets, and the handshakes on a control loop that runs while there is

@@ -7,6 +7,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
+import org.blktap.tls.TcpEndpoint;
 
 /** Listening TCP sockets, and what we set on the others. */
 final class Sockets {

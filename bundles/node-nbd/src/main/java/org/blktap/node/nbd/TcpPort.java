@@ -7,6 +7,8 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.tls.Credentials;
+import org.blktap.tls.Subjects;
+import org.blktap.tls.TcpEndpoint;
 import org.blktap.tls.TlsRole;
 
 /**
@@ -25,7 +27,7 @@ record TcpPort(TcpEndpoint at, ExportAccess access, Credentials credentials) {
      * @throws DiskException BAD_OPTION, or what is wrong with the certificates
      */
     static TcpPort of(Options options, NbdSettings settings) throws DiskException {
-        TcpEndpoint at = TcpEndpoint.of(options.text("tcp", null));
+        TcpEndpoint at = TcpEndpoint.of("tcp", options.text("tcp", null));
         String mode = options.text("tls", null);
         String subjects = options.text("subjects", null);
         String certificates = options.text("certificates", null);

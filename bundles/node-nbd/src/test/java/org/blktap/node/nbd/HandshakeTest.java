@@ -20,6 +20,7 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.nbd.Nbd;
 import org.blktap.node.nbd.Handshake.State;
+import org.blktap.tls.Subjects;
 import org.junit.jupiter.api.Test;
 
 /** The negotiation as bytes, without a socket. */

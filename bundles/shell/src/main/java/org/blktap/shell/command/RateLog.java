@@ -47,7 +47,7 @@ final class RateLog {
 
     private List<AttachmentStats> stats() throws DiskException {
         return id == null
-                ? Stats.all(call.attachments())
+                ? call.attachments().stats()
                 : List.of(call.attachments().stats(id));
     }
 

@@ -1,22 +1,16 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.time.LocalDateTime;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.Attachments.Overlay;
+import org.blktap.api.control.OverlayNames;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.Json;
 import org.osgi.service.component.annotations.Component;
@@ -44,14 +38,6 @@ import picocli.CommandLine.Parameters;
             "  snapshot root --name /vm/new.qcow2 -o cluster-size=128K"
         })
 public final class Snapshot extends TapCommand {
-    /** Types of which an overlay can be; an image of one of them gets an overlay of its own type. */
-    private static final Set<String> OVERLAYS = Set.of("qcow", "qcow2", "vhd", "vhdx", "vmdk");
-
-    private static final String USUAL = "qcow2";
-    private static final DateTimeFormatter NOW = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
-    /** What a name ends with that was made here, so that names do not grow with each snapshot. */
-    private static final String MADE_HERE = "\\.\\d{8}-\\d{6}(-\\d+)?\\.[a-z0-9]+$";
-
     @Parameters(arity = "1..*", description = "Attachments that run and are writable.")
     List<String> ids = new ArrayList<>();
 
@@ -83,17 +69,17 @@ public final class Snapshot extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        if (name != null && name.indexOf('/') >= 0 && ids.size() > 1) {
+        OverlayNames names = new OverlayNames(name, type);
+        if (names.isFile() && ids.size() > 1) {
             throw new Verbs.UsageException(
                     "--name with a slash names one file; give a name without one for several IDs");
         }
         List<Overlay> overlays = new ArrayList<>();
         List<TapSpec> before = new ArrayList<>();
-        String time = LocalDateTime.now().format(NOW);
         for (String id : ids) {
             TapSpec image = TapSpec.parse(here.attachments().status(id).spec());
             before.add(image);
-            overlays.add(new Overlay(id, overlay(image, time), options));
+            overlays.add(new Overlay(id, overlay(image, names), options));
         }
         List<Duration> pauses = here.attachments().snapshot(overlays);
         List<Taken> taken = new ArrayList<>();
@@ -119,40 +105,15 @@ public final class Snapshot extends TapCommand {
         }
     }
 
-    private TapSpec overlay(TapSpec image, String time) throws DiskException {
-        String overlayType = type != null ? type : OVERLAYS.contains(image.type()) ? image.type() : USUAL;
-        if (name != null && name.indexOf('/') >= 0) {
-            return here.newFile("tap:" + overlayType + ":" + name);
-        }
-        if (!image.path().startsWith("/")) {
-            throw new DiskException(
-                    Reason.BAD_OPTION,
-                    image + ": is no file that an overlay could lie beside; give --name with a file");
-        }
-        if (name != null) {
-            return new TapSpec(overlayType, image.path() + "." + name + "." + overlayType);
-        }
-        String stem = image.path().replaceFirst(MADE_HERE, "") + "." + time;
-        Path path = FileNames.path(stem + "." + overlayType);
-        for (int i = 2; Files.exists(path); i++) {
-            path = FileNames.path(stem + "-" + i + "." + overlayType);
-        }
-        return new TapSpec(overlayType, FileNames.text(path));
+    private TapSpec overlay(TapSpec image, OverlayNames names) throws DiskException {
+        TapSpec overlay = names.of(image);
+        return names.isFile() ? here.newFile(overlay.toString()) : overlay;
     }
 
     /** The images of a chain, the last of which may have more below if its type does not say so. */
-    private List<String> chain(TapSpec image, TapSpec backing) {
-        List<String> all = new ArrayList<>(List.of(image.toString(), backing.toString()));
-        try {
-            TapSpec next = here.images().info(backing, Map.of()).backing();
-            while (next != null && !all.contains(next.toString())) {
-                all.add(next.toString());
-                next = here.images().info(next, Map.of()).backing();
-            }
-        } catch (DiskException e) {
-            // the snapshot is taken; how the chain goes on, info shows
-            return all;
-        }
+    private List<String> chain(TapSpec image, TapSpec backing) throws DiskException {
+        List<String> all = new ArrayList<>(List.of(image.toString()));
+        here.images().chain(backing, Map.of()).forEach(each -> all.add(each.toString()));
         return all;
     }
 }

@@ -1,15 +1,11 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachmentStats;
-import org.blktap.api.control.AttachmentStatus;
-import org.blktap.api.control.Attachments;
-import org.blktap.api.disk.DiskException;
 import org.blktap.shell.Json;
 import org.blktap.shell.TextTable;
 import org.osgi.service.component.annotations.Component;
@@ -58,7 +54,7 @@ public final class Stats extends TapCommand {
             return;
         }
         List<AttachmentStats> all = id == null
-                ? all(here.attachments())
+                ? here.attachments().stats()
                 : List.of(here.attachments().stats(id));
         if (json) {
             out.println(Json.of(id == null ? all : all.get(0)));
@@ -87,22 +83,6 @@ public final class Stats extends TapCommand {
             stats.filters()
                     .forEach(each -> out.printf("%s: %s: %s%n", stats.id(), each.type(), Filter.text(each.values())));
         });
-    }
-
-    /** Of all attachments. */
-    static List<AttachmentStats> all(Attachments attachments) throws DiskException {
-        List<AttachmentStats> all = new ArrayList<>();
-        for (AttachmentStatus each : attachments.list()) {
-            try {
-                all.add(attachments.stats(each.id()));
-            } catch (DiskException e) {
-                if (e.reason() != DiskException.Reason.NOT_FOUND) {
-                    throw e;
-                }
-                // detached since the list was made
-            }
-        }
-        return all;
     }
 
     private static String micros(double value) {

@@ -1,4 +1,4 @@
-package org.blktap.node.nbd;
+package org.blktap.tls;
 
 import java.net.Inet6Address;
 import java.net.InetAddress;
@@ -14,7 +14,7 @@ import org.blktap.api.disk.Options;
  * @param address of this host, or the wildcard
  * @param port 0 for any that is free
  */
-record TcpEndpoint(InetAddress address, int port) {
+public record TcpEndpoint(InetAddress address, int port) {
     private static final String BYTE = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
     /** An address in digits, which is never looked up; IPv6 in brackets. */
     private static final Pattern FORM = Pattern.compile(
@@ -25,11 +25,12 @@ record TcpEndpoint(InetAddress address, int port) {
     /**
      * Returns what {@code [ADDRESS:]PORT} means; without an address, 127.0.0.1.
      *
+     * @param key the option or setting, for the message of a failure
      * @param text null for none
      * @return null for none
      * @throws DiskException BAD_OPTION
      */
-    static TcpEndpoint of(String text) throws DiskException {
+    public static TcpEndpoint of(String key, String text) throws DiskException {
         if (text == null) {
             return null;
         }
@@ -46,19 +47,19 @@ record TcpEndpoint(InetAddress address, int port) {
             }
         }
         throw Options.bad(
-                "tcp", text, "a port from 0 to 65535, perhaps after an address: 10809, 192.0.2.1:10809, [::1]:10809");
+                key, text, "a port from 0 to 65535, perhaps after an address: 10809, 192.0.2.1:10809, [::1]:10809");
     }
 
-    TcpEndpoint withPort(int actual) {
+    public TcpEndpoint withPort(int actual) {
         return new TcpEndpoint(address, actual);
     }
 
     /** Whether only programs of this host reach it. */
-    boolean isLoopback() {
+    public boolean isLoopback() {
         return address.isLoopbackAddress();
     }
 
-    boolean isIpv6() {
+    public boolean isIpv6() {
         return address instanceof Inet6Address;
     }
 

@@ -1,4 +1,4 @@
-package org.blktap.node.nbd;
+package org.blktap.tls;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -21,18 +21,20 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.PercentCoding;
 
 /**
- * The subjects of certificates that may use an export: distinguished names of RFC 2253, compared as a whole and as
- * X.500 does it (without regard to case and to spaces at the ends). They come from an option or from a file, which is
- * read again when it has changed.
+ * The subjects of certificates that are let in: distinguished names of RFC 2253, compared as a whole and as X.500 does
+ * it (without regard to case and to spaces at the ends). They come from an option or from a file, which is read again
+ * when it has changed.
  */
-final class Subjects {
+public final class Subjects {
     /** All that the certificate authority has signed. */
-    static final Subjects ANY = new Subjects(null, null);
+    public static final Subjects ANY = new Subjects(null, null);
 
     private static final int MAX_FILE_BYTES = 1 << 20;
+    /** Interval of log lines about a file that cannot be used. */
+    private static final long LINE_MILLIS = 10_000;
 
     private final Path file;
-    private final LimitedLog log = NbdLimits.log();
+    private final LimitedLog log = new LimitedLog(System.getLogger("org.blktap.tls"), "", 1, LINE_MILLIS);
     private volatile Set<String> allowed;
     /** When the file was read; helper threads, guarded by this object. */
     private Map<String, Object> stamp;
@@ -49,7 +51,7 @@ final class Subjects {
      * @param text null for any subject
      * @throws DiskException BAD_OPTION, NOT_FOUND, IO
      */
-    static Subjects of(String text) throws DiskException {
+    public static Subjects of(String text) throws DiskException {
         if (text == null) {
             return ANY;
         }
@@ -78,12 +80,12 @@ final class Subjects {
         return subject.getName(X500Principal.RFC2253).toLowerCase(Locale.ROOT);
     }
 
-    boolean allow(X500Principal subject) {
+    public boolean allow(X500Principal subject) {
         return allowed == null || subject != null && allowed.contains(name(subject));
     }
 
     /** Reads the file again if it has changed; one that cannot be used changes nothing. Blocking; any thread. */
-    synchronized void refresh() {
+    public synchronized void refresh() {
         if (file == null) {
             return;
         }

@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.deploy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 

@@ -1,4 +1,4 @@
-package org.blktap.jobs;
+package org.blktap.api.control;
 
 import java.util.Locale;
 

@@ -1,20 +1,11 @@
 package org.blktap.shell;
 
 import java.lang.System.Logger.Level;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.blktap.api.control.AttachmentStatus;
-import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
-import org.blktap.api.disk.FileNames;
-import org.blktap.api.disk.PercentCoding;
+import org.blktap.deploy.LostSockets;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -29,12 +20,10 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 @Component(
         service = {},
         immediate = true)
-public final class LostSockets {
+public final class SocketWatch {
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     /** Longer than nodes need that make their sockets again. */
     private static final int LOOK_MILLIS = 5000;
-    /** Matches a socket path in an address: {@code vhost-user:/path} and {@code nbd+unix:///name?socket=/path}. */
-    private static final Pattern SOCKET = Pattern.compile("(?:^[a-z-]+:|[?&]socket=)(/[^/&?][^&?]*)$");
 
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
     volatile Attachments core;
@@ -43,31 +32,9 @@ public final class LostSockets {
     private final Thread watcher = new Thread(this::watch, "blktap-sockets");
 
     @Activate
-    public LostSockets() {
+    public SocketWatch() {
         watcher.setDaemon(true);
         watcher.start();
-    }
-
-    /** The addresses of an attachment's nodes whose socket is not there. */
-    public static List<String> of(AttachmentStatus attachment) {
-        List<String> lost = new ArrayList<>();
-        for (AttachmentStatus.Node node :
-                attachment.state() == State.RUNNING ? attachment.nodes() : List.<AttachmentStatus.Node>of()) {
-            Matcher socket = SOCKET.matcher(node.address());
-            try {
-                if (socket.find() && !Files.exists(path(node.address(), socket.group(1)), LinkOption.NOFOLLOW_LINKS)) {
-                    lost.add(node.address());
-                }
-            } catch (IllegalArgumentException e) {
-                LOG.log(Level.DEBUG, node.address() + ": no path: " + e.getMessage());
-            }
-        }
-        return lost;
-    }
-
-    /** Bytes in a URI are escaped. */
-    private static Path path(String address, String written) {
-        return FileNames.path(address.contains("://") ? PercentCoding.decode(written) : written);
     }
 
     private void watch() {
@@ -87,16 +54,11 @@ public final class LostSockets {
     private void look(Attachments attachments) {
         Set<String> lost = new HashSet<>();
         for (AttachmentStatus each : attachments.list()) {
-            of(each).forEach(address -> lost.add(message(each.id(), address)));
+            LostSockets.of(each).forEach(address -> lost.add(LostSockets.message(each.id(), address)));
         }
         lost.stream().filter(message -> !told.contains(message)).forEach(message -> LOG.log(Level.WARNING, message));
         told.clear();
         told.addAll(lost);
-    }
-
-    /** What to say of a lost socket. */
-    public static String message(String id, String address) {
-        return id + ": the socket of " + address + " was deleted from outside; unplug and plug it to have it again";
     }
 
     @Deactivate

@@ -1,0 +1,155 @@
+package org.blktap.http.api;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.control.Attachments.Overlay;
+import org.blktap.api.control.Images;
+import org.blktap.api.control.Jobs;
+import org.blktap.api.control.OverlayNames;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+
+/** Attachments, under {@code /disks}, and their counters, under {@code /stats}. */
+final class DisksResource {
+    private static final String DISKS = "/api/v1/disks/";
+
+    private final Supplier<Attachments> attachments;
+    private final Supplier<Images> images;
+    private final Supplier<Jobs> jobs;
+
+    DisksResource(Supplier<Attachments> attachments, Supplier<Images> images, Supplier<Jobs> jobs) {
+        this.attachments = attachments;
+        this.images = images;
+        this.jobs = jobs;
+    }
+
+    void addTo(Router router) {
+        router.add("GET", "/disks", ask -> list());
+        router.add("POST", "/disks", this::attach);
+        router.add("GET", "/disks/{id}", ask -> Reply.of(disk(ask.segment(0))));
+        router.add("DELETE", "/disks/{id}", this::detach);
+        router.add("POST", "/disks/{id}/park", this::park);
+        router.add("POST", "/disks/{id}/resume", this::resume);
+        router.add("POST", "/disks/{id}/snapshot", this::snapshot);
+        router.add("POST", "/disks/{id}/resize", this::resize);
+        router.add("GET", "/stats", ask -> stats());
+    }
+
+    private Reply list() throws ProblemException {
+        JsonArray all = new JsonArray();
+        core().list().forEach(each -> all.add(DiskJson.of(each)));
+        return Reply.of(all);
+    }
+
+    private Reply attach(Ask ask) throws ProblemException, DiskException {
+        Body body = ask.json();
+        AttachRequest request = new AttachRequest(
+                Specs.parse(body.required("spec")),
+                body.text("id"),
+                body.texts("nodes"),
+                body.flag("readOnly"),
+                body.map("options"),
+                body.texts("filters"));
+        body.checkAllKnown();
+        AttachmentStatus made = core().attach(request);
+        return Reply.created(disk(made.id()), DISKS + PathSegment.encode(made.id()));
+    }
+
+    private Reply detach(Ask ask) throws ProblemException, DiskException {
+        core().detach(ask.segment(0), ask.flag("force"));
+        return Reply.done();
+    }
+
+    private Reply park(Ask ask) throws ProblemException, DiskException {
+        ask.json().checkAllKnown();
+        core().park(ask.segment(0));
+        return Reply.of(disk(ask.segment(0)));
+    }
+
+    private Reply resume(Ask ask) throws ProblemException, DiskException {
+        ask.json().checkAllKnown();
+        core().resume(ask.segment(0));
+        return Reply.of(disk(ask.segment(0)));
+    }
+
+    private Reply resize(Ask ask) throws ProblemException, DiskException {
+        Body body = ask.json();
+        Options size = new Options(body.rest());
+        long bytes = size.size("size", -1);
+        size.checkAllKnown("resize");
+        core().resize(ask.segment(0), bytes);
+        return Reply.of(disk(ask.segment(0)));
+    }
+
+    private Reply snapshot(Ask ask) throws ProblemException, DiskException {
+        Body body = ask.json();
+        OverlayNames names = new OverlayNames(body.text("name"), body.text("type"));
+        Map<String, String> options = body.map("options");
+        body.checkAllKnown();
+        String id = ask.segment(0);
+        TapSpec before = TapSpec.parse(core().status(id).spec());
+        TapSpec overlay = Specs.checked(names.of(before));
+        List<Duration> pauses = core().snapshot(List.of(new Overlay(id, overlay, options)));
+        JsonObject taken = new JsonObject();
+        taken.addProperty("id", id);
+        taken.addProperty("image", overlay.toString());
+        taken.addProperty("backing", before.toString());
+        taken.addProperty("pausedMicros", pauses.get(0).toNanos() / 1000);
+        taken.add("chain", DiskJson.texts(chain(overlay, before)));
+        return Reply.of(taken);
+    }
+
+    private Reply stats() throws ProblemException, DiskException {
+        JsonObject all = new JsonObject();
+        all.addProperty("timeMillis", System.currentTimeMillis());
+        JsonArray disks = new JsonArray();
+        core().stats().forEach(each -> disks.add(StatsJson.of(each)));
+        all.add("disks", disks);
+        return Reply.of(all);
+    }
+
+    /** An attachment with what is looked up for one alone. */
+    private JsonObject disk(String id) throws ProblemException, DiskException {
+        AttachmentStatus status = core().status(id);
+        JsonObject object = DiskJson.of(status);
+        String backing = status.details().get(AttachmentStatus.BACKING);
+        object.add(
+                "chain",
+                DiskJson.texts(chain(TapSpec.parse(status.spec()), backing == null ? null : TapSpec.parse(backing))));
+        JsonArray working = new JsonArray();
+        Jobs table = jobs.get();
+        if (table != null) {
+            table.list().stream()
+                    .filter(each ->
+                            each.attachment().equals(id) && !each.state().ended())
+                    .forEach(each -> working.add(each.id()));
+        }
+        object.add("jobs", working);
+        return object;
+    }
+
+    private List<String> chain(TapSpec image, TapSpec backing) {
+        List<String> all = new ArrayList<>(List.of(image.toString()));
+        Images found = images.get();
+        if (backing != null && found != null) {
+            found.chain(backing, new LinkedHashMap<>()).forEach(each -> all.add(each.toString()));
+        } else if (backing != null) {
+            all.add(backing.toString());
+        }
+        return all;
+    }
+
+    private Attachments core() throws ProblemException {
+        return Present.in(attachments, "the core");
+    }
+}
