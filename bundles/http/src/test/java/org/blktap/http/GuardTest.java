@@ -106,7 +106,7 @@ class GuardTest {
     void allAnswersForbidWhatBrowsersWouldAllow() throws Exception {
         for (String each : List.of("GET /open", "GET /api")) {
             String answer = ask(each, "Host: localhost");
-            assertTrue(answer.contains("Content-Security-Policy: default-src 'self'"), answer);
+            assertTrue(answer.contains("Content-Security-Policy: default-src 'none'; script-src 'self';"), answer);
             assertTrue(answer.contains("X-Content-Type-Options: nosniff"), answer);
             assertTrue(answer.contains("frame-ancestors 'none'"), answer);
             assertTrue(!answer.contains("Access-Control"), answer);
