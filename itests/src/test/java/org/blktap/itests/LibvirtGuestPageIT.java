@@ -158,7 +158,9 @@ class LibvirtGuestPageIT extends DaemonUser {
     private void prints(String text) throws Exception {
         Wait.until("the guest prints " + text, () -> {
             String now = QemuGuest.console(console);
-            assertFalse(now.contains("guest exit status") || now.contains("I/O error, dev vda"), now);
+            assertFalse(
+                    now.contains("guest exit status") || now.contains("I/O error, dev vda"),
+                    () -> now + "\n" + QemuGuest.console(daemon.log));
             return now.contains(text);
         });
     }
@@ -233,11 +235,6 @@ class LibvirtGuestPageIT extends DaemonUser {
         page.run("blktap attach tap:qcow2:/vm/b.qcow2 --id b --node vhost-user --node nbd");
         attach("b.xml", Long.toString(64 << 11), () -> {});
         attach("nbd.xml", Long.toString(64 << 11), () -> {
-            // the guest has one of each kind
-            daemon.kill();
-            daemon.start();
-            goesOn("vda");
-            goesOn("vdb");
             daemon.blktap("resize", "b", "96M").ok();
             Run grow = virsh("blockresize web1 vdb 96M");
             assertTrue(grow.status() != 0 && grow.err().contains("Cannot grow NBD nodes"), grow::toString);

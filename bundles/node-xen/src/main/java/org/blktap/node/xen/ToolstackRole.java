@@ -23,7 +23,7 @@ import org.osgi.service.component.annotations.Reference;
 public final class ToolstackRole {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
     /** In the directory for sockets of the default instance. */
-    private static final String FILE = "xen-toolstack.lock";
+    private static final String FILE = "toolstack.lock";
 
     private final FileChannel file;
     private final boolean answers;
