@@ -112,6 +112,7 @@ class ArchitectureIT {
             "type fleece",
             "node vhost-user",
             "node nbd",
+            "node ublk",
             "node xen",
             "engine libaio",
             "engine portable");
