@@ -5,14 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.disk.DiskDriver;
@@ -46,26 +41,7 @@ class LifeModelTest {
     private final Random random = new Random(seed);
     private final UnrulyDriver unruly = new UnrulyDriver();
     private final UnrulyDriver good = new UnrulyDriver();
-    private final List<String> faults = Collections.synchronizedList(new ArrayList<>());
-    private final Handler faultHandler = new Handler() {
-        @Override
-        public void publish(LogRecord entry) {
-            if (entry.getThrown() instanceof IllegalStateException e
-                    && e.getMessage().startsWith("an attachment cannot go")) {
-                faults.add(e.getMessage());
-            }
-        }
-
-        @Override
-        public void flush() {
-            // nothing is buffered
-        }
-
-        @Override
-        public void close() {
-            // nothing is open
-        }
-    };
+    private final LogLines log = new LogLines();
     private FakeReference<DiskDriver> unrulyReference;
     private boolean engineHere = true;
     private CoreKit kit;
@@ -73,7 +49,6 @@ class LifeModelTest {
     @BeforeEach
     void start() throws Exception {
         System.out.println("LifeModelTest: -Dseed=" + seed);
-        Logger.getLogger("org.blktap.core").addHandler(faultHandler);
         kit = new CoreKit(directory);
         bring();
         kit.attach("good", "victim");
@@ -86,7 +61,7 @@ class LifeModelTest {
 
     @AfterEach
     void stop() {
-        Logger.getLogger("org.blktap.core").removeHandler(faultHandler);
+        log.close();
         unruly.relent();
         kit.close();
     }
@@ -166,7 +141,12 @@ class LifeModelTest {
             kit.awaitGone(id);
         }
         assertEquals(0, unruly.open.get(), "a disk is left open");
-        assertEquals(List.of(), faults);
+        assertEquals(
+                List.of(),
+                log.thrown().stream()
+                        .filter(each -> each instanceof IllegalStateException
+                                && each.getMessage().startsWith("an attachment cannot go"))
+                        .toList());
     }
 
     private void relent() {

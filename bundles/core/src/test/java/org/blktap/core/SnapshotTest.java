@@ -12,10 +12,12 @@ import java.nio.file.attribute.UserDefinedFileAttributeView;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
@@ -256,6 +258,13 @@ class SnapshotTest {
         return calls.get();
     }
 
+    /** All files of the directory of images. */
+    private Set<Path> images() throws IOException {
+        try (Stream<Path> files = Files.list(images)) {
+            return files.collect(Collectors.toCollection(TreeSet::new));
+        }
+    }
+
     private void again() throws Exception {
         for (String id : List.of("a", "b")) {
             kit.manager.detach(id, true);
@@ -338,10 +347,20 @@ class SnapshotTest {
         for (String step : cuts.steps()) {
             kit.close();
             cuts.restore(step);
-            startDaemon();
-            kit.await("a", State.RUNNING);
-            kit.await("b", State.RUNNING);
-            boolean there = assertAllOrNone(step);
+            Set<Path> before = images();
+            boolean there;
+            try (LogLines log = new LogLines()) {
+                startDaemon();
+                kit.await("a", State.RUNNING);
+                kit.await("b", State.RUNNING);
+                there = assertAllOrNone(step);
+                before.removeAll(images());
+                for (Path gone : before) {
+                    assertTrue(
+                            log.all().contains(gone + ": removed; its snapshot was interrupted"),
+                            () -> step + ": the log does not say what became of " + gone + ": " + log.all());
+                }
+            }
             assertEquals(step.contains("resumed") || step.endsWith("end"), there, step);
             taken += there ? 1 : 0;
         }
@@ -364,10 +383,15 @@ class SnapshotTest {
         // a file system without attributes has no mark either; what was committed stays
         Files.getFileAttributeView(images.resolve("a.1"), UserDefinedFileAttributeView.class)
                 .delete("blktap.snapshot");
-        startDaemon();
-        kit.await("a", State.RUNNING);
-        kit.await("b", State.RUNNING);
-        assertTrue(assertAllOrNone("one record was written"));
+        try (LogLines log = new LogLines()) {
+            startDaemon();
+            kit.await("a", State.RUNNING);
+            kit.await("b", State.RUNNING);
+            assertTrue(assertAllOrNone("one record was written"));
+            String finished =
+                    "a: has tap:chain:" + images.resolve("a.1") + ": a snapshot that was interrupted is finished";
+            assertTrue(log.all().contains(finished), () -> log.all().toString());
+        }
         kit.close();
         cuts.restore(cuts.steps().get(0));
         Path away = temporary.resolve("away");

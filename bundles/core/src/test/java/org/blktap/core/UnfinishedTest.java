@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,8 +18,7 @@ class UnfinishedTest {
 
     private Set<String> names() throws Exception {
         try (Stream<Path> files = Files.list(directory)) {
-            return files.map(file -> file.getFileName().toString())
-                    .collect(java.util.stream.Collectors.toCollection(TreeSet::new));
+            return files.map(file -> file.getFileName().toString()).collect(Collectors.toCollection(TreeSet::new));
         }
     }
 
@@ -36,12 +37,20 @@ class UnfinishedTest {
         for (String name : stay) {
             Files.createFile(directory.resolve(name));
         }
-        Files.createFile(directory.resolve(".a.qcow." + UnfinishedFiles.suffix(ended.pid(), 1)));
-        Files.createFile(directory.resolve(".b-s001.vmdk." + UnfinishedFiles.suffix(ended.pid(), 12)));
+        List<Path> left = List.of(
+                Files.createFile(directory.resolve(".a.qcow." + UnfinishedFiles.suffix(ended.pid(), 1))),
+                Files.createFile(directory.resolve(".b-s001.vmdk." + UnfinishedFiles.suffix(ended.pid(), 12))));
         String folder = ".c." + UnfinishedFiles.suffix(ended.pid(), 1);
         Files.createDirectory(directory.resolve(folder));
         Path made = Files.createFile(UnfinishedFiles.name(directory.resolve("a.qcow")));
-        UnfinishedFiles.removeLeftOver(made);
+        try (LogLines log = new LogLines()) {
+            UnfinishedFiles.removeLeftOver(made);
+            assertEquals(
+                    left.stream()
+                            .map(file -> file + ": removed; the process that was making it has ended")
+                            .collect(Collectors.toSet()),
+                    Set.copyOf(log.all()));
+        }
         stay.add(folder);
         stay.add(made.getFileName().toString());
         assertEquals(stay, names());

@@ -37,6 +37,10 @@ public final class JobWait {
                 }
                 job.await(POLL_MILLIS);
             }
+            JobStatus last = job.status();
+            if (last.state() == JobState.DONE && last.totalBytes() > 0) {
+                bar.at(last.totalBytes(), last.totalBytes());
+            }
         }
         JobStatus status = job.status();
         if (status.state() == JobState.FAILED) {

@@ -7,38 +7,18 @@ import java.lang.reflect.Proxy;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.core.LogLines;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class ErrorSeriesTest {
-    private final Logger log = Logger.getLogger("org.blktap.core");
-    private final List<String> lines = new ArrayList<>();
+    private final LogLines log = new LogLines();
     private final List<ErrorReport> reports = new ArrayList<>();
     private final ArrayDeque<Runnable> timers = new ArrayDeque<>();
-    private final Handler handler = new Handler() {
-        @Override
-        public void publish(LogRecord record) {
-            lines.add(record.getMessage());
-        }
-
-        @Override
-        public void flush() {
-            // nothing is buffered
-        }
-
-        @Override
-        public void close() {
-            // nothing is open
-        }
-    };
     private final IoLoop loop = (IoLoop) Proxy.newProxyInstance(
             ErrorSeriesTest.class.getClassLoader(),
             new Class<?>[] {IoLoop.class},
@@ -53,16 +33,9 @@ class ErrorSeriesTest {
             });
     private final ErrorSeries series = new ErrorSeries(loop, reports::add);
 
-    @BeforeEach
-    void listen() {
-        log.addHandler(handler);
-        log.setUseParentHandlers(false);
-    }
-
     @AfterEach
     void stop() {
-        log.removeHandler(handler);
-        log.setUseParentHandlers(true);
+        log.close();
     }
 
     private void fail(Operation operation, long offset, int error) {
@@ -77,19 +50,20 @@ class ErrorSeriesTest {
         for (int i = 0; i < 1000; i++) {
             fail(Operation.WRITE, i * 4096L, Errno.ENOSPC);
         }
-        assertEquals(List.of("vm1: write of 4096 bytes at 0 failed: ENOSPC (no space left on device)"), lines);
-        lines.clear();
+        assertEquals(List.of("vm1: write of 4096 bytes at 0 failed: ENOSPC (no space left on device)"), log.all());
+        log.clear();
         timers.remove().run();
-        assertEquals(1, lines.size());
+        assertEquals(1, log.all().size());
         assertTrue(
-                lines.get(0)
+                log.all()
+                        .get(0)
                         .startsWith("vm1: 999 more of operation write failed within 10 s, the last at 4091904: ENOSPC"),
-                lines::toString);
-        lines.clear();
+                () -> log.all().toString());
+        log.clear();
         timers.remove().run();
-        assertTrue(timers.isEmpty() && lines.isEmpty(), "the series has ended");
+        assertTrue(timers.isEmpty() && log.all().isEmpty(), "the series has ended");
         fail(Operation.WRITE, 0, Errno.EIO);
-        assertEquals(1, lines.size(), "and another begins");
+        assertEquals(1, log.all().size(), "and another begins");
     }
 
     @Test
@@ -98,8 +72,8 @@ class ErrorSeriesTest {
             fail(Operation.READ, 1L << 60, Errno.EINVAL);
         }
         fail(Operation.READ, 0, Errno.EIO);
-        assertEquals(2, lines.size(), lines::toString);
-        assertTrue(lines.get(1).contains("EIO (I/O error)"), lines::toString);
+        assertEquals(2, log.all().size(), () -> log.all().toString());
+        assertTrue(log.all().get(1).contains("EIO (I/O error)"), () -> log.all().toString());
     }
 
     @Test

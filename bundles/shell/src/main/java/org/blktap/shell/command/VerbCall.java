@@ -54,7 +54,7 @@ record VerbCall(Verbs verbs, Surroundings here, PrintWriter out, PrintWriter err
 
     @Override
     public Progress progress() {
-        return new ProgressBar(this);
+        return new ProgressBar(this, System::nanoTime);
     }
 
     @Override
