@@ -174,10 +174,14 @@ class LibvirtGuestPageIT extends DaemonUser {
 
     /** The guest goes on to write and verify. */
     private void goesOn(String disk) throws Exception {
+        goesOn(disk, 2);
+    }
+
+    private void goesOn(String disk, int more) throws Exception {
         long before = rounds(disk);
         Wait.until(disk + " goes on", () -> {
             prints("");
-            return rounds(disk) >= before + 2;
+            return rounds(disk) >= before + more;
         });
     }
 
@@ -229,6 +233,12 @@ class LibvirtGuestPageIT extends DaemonUser {
         for (String each : DENIED) {
             Run denied = virsh(each);
             assertTrue(denied.status() != 0, denied::toString);
+        }
+
+        for (int i = 0; i < 2; i++) {
+            daemon.kill();
+            daemon.start();
+            goesOn("vda", 4);
         }
 
         page.run("blktap create tap:qcow2:/vm/b.qcow2 10G");

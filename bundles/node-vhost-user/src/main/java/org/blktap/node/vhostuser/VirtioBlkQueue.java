@@ -112,16 +112,23 @@ final class VirtioBlkQueue {
         device.guarded(
                 () -> {
                     int first = setup.base();
+                    boolean goesOn = starting.usedIndex() != 0;
                     InflightQueue record = device.inflightQueue(index);
                     if (record != null) {
                         int[] unanswered = record.recover(size, starting.usedIndex());
                         if (unanswered != null) {
                             left = unanswered;
                             first = starting.usedIndex() + unanswered.length;
+                            goesOn = true;
                         }
                     }
                     inflight = record;
                     starting.start(first);
+                    if (goesOn) {
+                        // a daemon that died after it had published used entries, and before it notified: the driver
+                        // would wait for ever, since QEMU 7.2 sends the call descriptor only before the ring starts
+                        setup.call().ring();
+                    }
                     return true;
                 },
                 this);
