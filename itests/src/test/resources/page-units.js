@@ -1,6 +1,6 @@
 // Tests of the page's modules without the page. Run in the browser as the body of an async function; returns what is wrong.
 const load = name => import(new URL(`js/${name}.js`, document.baseURI));
-const [format, rates, stream] = await Promise.all(['format', 'rates', 'stream'].map(load));
+const [format, rates, stream, filters] = await Promise.all(['format', 'rates', 'stream', 'dialogs/filters'].map(load));
 const wrong = [];
 const equal = (what, actual, expected) => {
     if (JSON.stringify(actual) !== JSON.stringify(expected)) {
@@ -20,6 +20,8 @@ for (const value of [512, 2 ** 20, 10 * 2 ** 30, 10 * 2 ** 30 + 512, 2 ** 41]) {
 for (const [value, text] of [[7.4, '7 µs'], [1500, '1.50 ms'], [15_000, '15.0 ms'], [2.5e6, '2.50 s'], [NaN, '–']]) {
     equal(`micros ${value}`, format.micros(value), text);
 }
+
+equal('options that differ', filters.changes({iops: '1', burst: '2', same: '3'}, {iops: '4', same: '3', more: '5'}), {iops: '4', more: '5', burst: null});
 
 const counter = (count, bytes, mean) => ({count, bytes, errors: 0, latency: {mean}});
 const disk = (id, read, write) => ({id, inFlight: 1, operations: {...(read ? {read} : {}), ...(write ? {write} : {})}});

@@ -92,6 +92,11 @@ export const api = {
     resume: id => call('POST', `disks/${part(id)}/resume`, {json: {}, ...SLOW}),
     snapshot: (id, request) => call('POST', `disks/${part(id)}/snapshot`, {json: request, ...SLOW}),
     resize: (id, request) => call('POST', `disks/${part(id)}/resize`, {json: request, ...SLOW}),
+    plug: (id, node) => call('POST', `disks/${part(id)}/plug`, {json: {node}, ...SLOW}),
+    unplug: (id, node, force) => call('POST', `disks/${part(id)}/unplug`, {json: {node, force}, ...SLOW}),
+    addFilter: (id, request) => call('POST', `disks/${part(id)}/filters`, {json: request, ...SLOW}),
+    setFilter: (id, type, options) => call('PATCH', `disks/${part(id)}/filters/${part(type)}`, {json: {options}, ...SLOW}),
+    removeFilter: (id, type) => call('DELETE', `disks/${part(id)}/filters/${part(type)}`, SLOW),
 
     startJob: request => call('POST', 'jobs', {json: request, ...SLOW}),
     jobAction: (id, action) => call('POST', `jobs/${part(id)}/${action}`, {json: {}, ...SLOW}),

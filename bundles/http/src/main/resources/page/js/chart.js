@@ -5,8 +5,10 @@ import {POINTS} from './rates.js';
 
 const HEIGHT = 128;
 const SECONDS = [5, 10, 15, 20, 30, 60];
-/** Seconds at the right edge where a label has no room. */
-const EDGE = 8;
+/** Pixels of half a label, which has no room at the right edge. */
+const EDGE = 30;
+/** Pixels of the labels beside the vertical axis. */
+const ASIDE = 72;
 
 /** The points without a neighbour, which no line shows. */
 function lonely(plot, series) {
@@ -113,8 +115,8 @@ class LiveChart extends HTMLElement {
                 y: {range: (plot, low, high) => [0, Math.max(this.#setup.least, (high || 0) * 1.15)]},
             },
             axes: [
-                {...axis, size: 24, space: 80, incrs: SECONDS, values: (plot, ticks) => ticks.map(each => (plot.scales.x.max - each < EDGE ? '' : time(each * 1000)))},
-                {...axis, size: 72, space: 30, values: (plot, ticks) => ticks.map(each => this.#setup.format(each)), incrs: this.#setup.steps},
+                {...axis, size: 24, space: 80, incrs: SECONDS, values: (plot, ticks) => ticks.map(each => ((plot.scales.x.max - each) / POINTS * (plot.width - ASIDE) < EDGE ? '' : time(each * 1000)))},
+                {...axis, size: ASIDE, space: 30, values: (plot, ticks) => ticks.map(each => this.#setup.format(each)), incrs: this.#setup.steps},
             ],
             series: [{}, line(this.#setup.lines[0], '--read'), line(this.#setup.lines[1], '--write')],
             hooks: {setCursor: [plot => {

@@ -95,6 +95,11 @@ export function pathOf(spec) {
     return spec.split(':').slice(2).join(':');
 }
 
+/** The type in TYPE[,KEY=VALUE…]. */
+export function typeInSpec(spec) {
+    return spec.split(',', 1)[0];
+}
+
 export function plural(number, one, many = `${one}s`) {
     return `${number} ${number === 1 ? one : many}`;
 }

@@ -1,6 +1,6 @@
 // What several views show: states, chips, chains, sparks.
 import {html, nothing, svg} from './lib.js';
-import {lower, pathOf, plural, typeOf} from './format.js';
+import {lower, pathOf, plural, typeInSpec, typeOf} from './format.js';
 
 /** The tone of a state of a disk, a job, a bundle or a check. */
 const TONES = {
@@ -67,7 +67,7 @@ export function nodeChips(disk) {
 
 export function filterChips(disk) {
     return disk.filters?.length
-        ? html`<span class="chips">${disk.filters.map(spec => html`<span class="chip" title=${spec}>${spec.split(',', 1)[0]}</span>`)}</span>`
+        ? html`<span class="chips">${disk.filters.map(spec => html`<span class="chip" title=${spec}>${typeInSpec(spec)}</span>`)}</span>`
         : html`<span class="soft">–</span>`;
 }
 

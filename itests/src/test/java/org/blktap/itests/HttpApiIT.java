@@ -86,6 +86,57 @@ class HttpApiIT extends HttpUser {
     }
 
     @Test
+    void nodesAndFiltersComeAndGo() throws Exception {
+        ask("POST", "/api/v1/disks", attachBody(create("qcow2", "a.qcow2", "64M"), "a", ""))
+                .is(201);
+        JsonObject plugged = ask("POST", "/api/v1/disks/a/plug", "{'node':'vhost-user'}")
+                .is(200)
+                .object();
+        assertEquals(List.of("nbd", "vhost-user"), kinds(plugged));
+        ask("POST", "/api/v1/disks/a/plug", "{'node':'nonsense'}").says(422, "nonsense");
+        ask("POST", "/api/v1/disks/a/plug", "{}").says(400, "node is missing");
+        ask("POST", "/api/v1/disks/no/plug", "{'node':'nbd'}").says(404, "no attachment 'no'");
+        ask("POST", "/api/v1/disks/a/unplug", "{'node':'xen'}").says(404, "xen");
+        assertEquals(
+                List.of("nbd"),
+                kinds(ask("POST", "/api/v1/disks/a/unplug", "{'node':'vhost-user','force':true}")
+                        .is(200)
+                        .object()));
+
+        String filters = "/api/v1/disks/a/filters";
+        assertEquals("[]", ask("GET", filters, null).is(200).text());
+        JsonObject added = ask("POST", filters, "{'filter':'throttle,iops=5000,iops-burst=9000'}")
+                .is(200)
+                .object();
+        assertTrue(added.get("pausedMicros").getAsLong() >= 0, added::toString);
+        ask("POST", filters, "{'filter':'trace','below':'throttle'}").is(200);
+        assertEquals(
+                List.of("trace", "throttle,iops=5000,iops-burst=9000"),
+                texts(get("/api/v1/disks/a").getAsJsonArray("filters")));
+        ask("PATCH", filters + "/throttle", "{'options':{'iops':4000,'iops-burst':null}}")
+                .is(200);
+        JsonObject throttle =
+                ask("GET", filters, null).is(200).json().getAsJsonArray().get(1).getAsJsonObject();
+        assertEquals("throttle,iops=4000", throttle.get("spec").getAsString());
+        assertTrue(throttle.getAsJsonObject("values").size() > 0, throttle::toString);
+        ask("POST", filters, "{'filter':'trace'}").says(409, "trace");
+        ask("PATCH", filters + "/throttle", "{'options':{'iosp':1}}").says(400, "iosp");
+        ask("PATCH", filters + "/throttle", "{}").says(400, "options is missing");
+        ask("DELETE", filters + "/tee", null).says(404, "tee");
+        ask("DELETE", filters + "/trace", null).is(200);
+        ask("DELETE", filters + "/throttle", null).is(200);
+        assertEquals("[]", ask("GET", filters, null).is(200).text());
+        io("a", "write -P 3 0 64k", "read -P 3 0 64k");
+    }
+
+    private static List<String> kinds(JsonObject disk) {
+        List<String> kinds = new ArrayList<>();
+        disk.getAsJsonArray("nodes")
+                .forEach(each -> kinds.add(each.getAsJsonObject().get("kind").getAsString()));
+        return kinds;
+    }
+
+    @Test
     void whatIsWrongIsRefusedInTheDaemonsWords() throws Exception {
         ask("POST", "/api/v1/disks", "{'id':'a'}").says(400, "spec is missing");
         ask("POST", "/api/v1/disks", "{'spec':'tap:raw:a/b'}").says(400, "relative");

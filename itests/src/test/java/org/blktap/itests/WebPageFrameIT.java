@@ -107,6 +107,17 @@ class WebPageFrameIT extends WebPage {
         keyboard.press("by-keyboard", Keys.ENTER);
         browser.see("ol.chain", "by-keyboard");
         keyboard.at("Snapshot");
+        keyboard.to("Add filter");
+        keyboard.press(Keys.ENTER);
+        keyboard.at("Filter");
+        keyboard.press("throttle,iops=5000", Keys.ENTER);
+        browser.see("section[aria-labelledby=filters-title]", "iops=5000");
+        keyboard.at("Add filter");
+        keyboard.to("Remove filter throttle");
+        keyboard.press(Keys.ENTER);
+        keyboard.at("Remove");
+        keyboard.press(Keys.ENTER);
+        keyboard.at("Add filter");
         browser.systemTheme("dark");
         keyboard.to("System theme");
         keyboard.press(Keys.ARROW_RIGHT);

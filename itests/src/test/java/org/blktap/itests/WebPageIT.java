@@ -118,6 +118,39 @@ class WebPageIT extends WebPage {
     }
 
     @Test
+    void nodesAndFiltersComeAndGo() throws Exception {
+        daemon.attach(create("qcow2", "a.qcow2", "32M"), "a", "--node", "nbd");
+        view("disks/a");
+        browser.click("button.add", "Add node");
+        browser.type("#plug-node", "nonsense");
+        browser.click("dialog button[type=submit]");
+        browser.see("dialog [role=alert]", "nonsense");
+        browser.type("#plug-node", "vhost-user");
+        browser.click("dialog button[type=submit]");
+        browser.see("section[aria-labelledby=nodes-title]", "vhost-user");
+        browser.click("button[aria-label='Remove node nbd']");
+        browser.click("dialog button[type=submit]", "Remove");
+        browser.gone("section[aria-labelledby=nodes-title] li", "nbd+unix");
+        assertEquals(1, daemon.attachment("a").getAsJsonArray("nodes").size());
+
+        browser.click("button.add", "Add filter");
+        browser.type("#filter-spec", "throttle,iops=5000,iops-burst=9000");
+        browser.click("dialog button[type=submit]");
+        browser.see("section[aria-labelledby=filters-title]", "iops-burst=9000");
+        browser.click("button[aria-label='Options of throttle']");
+        browser.type("#filter-options", "iops=4000");
+        browser.click("dialog button[type=submit]");
+        browser.gone("section[aria-labelledby=filters-title]", "iops-burst");
+        assertEquals(
+                "[\"throttle,iops=4000\"]",
+                daemon.attachment("a").get("filters").toString());
+        browser.click("button[aria-label='Remove filter throttle']");
+        browser.click("dialog button[type=submit]", "Remove");
+        browser.see("section[aria-labelledby=filters-title]", "without a filter");
+        assertEquals("[]", daemon.attachment("a").get("filters").toString());
+    }
+
+    @Test
     void aJobIsPausedResumedAndCancelled() throws Exception {
         daemon.attach(create("qcow2", "a.qcow2", "64M"), "a", "--node", "nbd");
         io("a", "write -P 1 0 48M", "flush");

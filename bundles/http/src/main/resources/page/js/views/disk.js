@@ -5,11 +5,12 @@ import {detachDialog, resizeDialog, snapshotDialog} from '../dialogs/disk.js';
 import {jobDialog} from '../dialogs/job.js';
 import {bytes, count, lower, micros, seconds} from '../format.js';
 import {icon} from '../icons.js';
-import {chainList, diskState, say} from '../parts.js';
+import {chainList, diskState} from '../parts.js';
 import {meter} from '../rates.js';
 import {state} from '../store.js';
 import {eventRows} from './events.js';
 import {jobItem} from './jobs.js';
+import {filtersCard, nodesCard} from './reach.js';
 import {parkButton} from './disks.js';
 
 function fact(name, value) {
@@ -32,37 +33,6 @@ function image(disk) {
             ${details.map(([key, value]) => fact(key, value))}
             ${options.map(([key, value]) => fact(`option ${key}`, value))}
         </dl></div></section>`;
-}
-
-async function copy(text) {
-    try {
-        await navigator.clipboard.writeText(text);
-        say('Copied');
-    } catch {
-        say('The browser does not let this page copy; select the text instead.', true);
-    }
-}
-
-function nodes(disk) {
-    return html`<section class="card" aria-labelledby="nodes-title"><header><h2 id="nodes-title">Nodes</h2></header>
-        ${disk.nodes?.length ? html`<ul class="list">${disk.nodes.map(node => html`<li class="column tight">
-            <div class="row"><span class="chip type">${node.kind}</span><code class="event-text">${node.address}</code>
-                <button type="button" class="button small only-icon quiet end" aria-label=${`Copy the address of ${node.kind}`} @click=${() => copy(node.address)}>${icon('copy')}</button></div>
-            <div class="chips">${Object.entries(node.status || {}).map(([key, value]) => html`<span class="chip">${key} ${String(value)}</span>`)}</div></li>`)}</ul>`
-        : html`<p class="empty">Nobody can reach this disk.</p>`}</section>`;
-}
-
-function filters(disk) {
-    if (!disk.filters?.length) {
-        return nothing;
-    }
-    const figures = state.stats.get(disk.id)?.filters || [];
-    return html`<section class="card" aria-labelledby="filters-title"><header><h2 id="filters-title">Filters</h2></header>
-        <ul class="list">${disk.filters.map(spec => {
-            const type = spec.split(',', 1)[0];
-            const values = Object.entries(figures.find(each => each.type === type)?.values || {});
-            return html`<li class="column tight"><code>${spec}</code>${values.length ? html`<div class="chips">${values.map(([key, value]) => html`<span class="chip">${key} ${String(value)}</span>`)}</div>` : nothing}</li>`;
-        })}</ul></section>`;
 }
 
 function operations(disk) {
@@ -107,8 +77,8 @@ export function diskView(id) {
             </div></div>
         ${charts(meter.history(disk.id))}
         <div class="pair">
-            <div class="column">${image(disk)}${nodes(disk)}</div>
-            <div class="column">${work(disk)}${filters(disk)}${operations(disk)}
+            <div class="column">${image(disk)}${nodesCard(disk)}</div>
+            <div class="column">${work(disk)}${filtersCard(disk)}${operations(disk)}
                 ${happened.length ? html`<section class="card" aria-labelledby="events-title"><header><h2 id="events-title">Last events</h2></header>
                     <div class="scroll"><table class="event-table"><tbody>${eventRows(happened, false)}</tbody></table></div></section>` : nothing}</div>
         </div>`;

@@ -53,6 +53,7 @@ public final class ApiServlet extends HttpServlet {
             @Reference ServiceComponentRuntime components)
             throws IOException {
         new DisksResource(() -> attachments, () -> images, () -> jobs).addTo(router);
+        new FiltersResource(() -> attachments).addTo(router);
         new JobsResource(() -> jobs).addTo(router);
         new BundlesResource(context, components, directories).addTo(router);
         new DaemonResource(context, components, limits, () -> attachments).addTo(router);

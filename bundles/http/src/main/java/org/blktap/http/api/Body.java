@@ -75,6 +75,19 @@ final class Body {
 
     /** An object of texts, numbers and truth values, as texts. */
     Map<String, String> map(String name) throws ProblemException {
+        return map(name, false);
+    }
+
+    /** An object of new values, of which null takes one back: an empty text. At least one must be there. */
+    Map<String, String> changes(String name) throws ProblemException {
+        Map<String, String> values = map(name, true);
+        if (values.isEmpty()) {
+            throw new ProblemException(400, "the member " + name + " is missing or empty");
+        }
+        return values;
+    }
+
+    private Map<String, String> map(String name, boolean withNull) throws ProblemException {
         JsonElement element = find(name);
         Map<String, String> values = new LinkedHashMap<>();
         if (element == null) {
@@ -84,7 +97,8 @@ final class Body {
             throw new ProblemException(400, "the member " + name + " must be an object");
         }
         for (Map.Entry<String, JsonElement> each : element.getAsJsonObject().entrySet()) {
-            values.put(each.getKey(), text(name + "." + each.getKey(), each.getValue()));
+            boolean taken = withNull && each.getValue().isJsonNull();
+            values.put(each.getKey(), taken ? "" : text(name + "." + each.getKey(), each.getValue()));
         }
         return values;
     }

@@ -42,6 +42,8 @@ final class DisksResource {
         router.add("POST", "/disks/{id}/resume", this::resume);
         router.add("POST", "/disks/{id}/snapshot", this::snapshot);
         router.add("POST", "/disks/{id}/resize", this::resize);
+        router.add("POST", "/disks/{id}/plug", this::plug);
+        router.add("POST", "/disks/{id}/unplug", this::unplug);
         router.add("GET", "/stats", ask -> stats());
     }
 
@@ -88,6 +90,23 @@ final class DisksResource {
         long bytes = size.size("size", -1);
         size.checkAllKnown("resize");
         core().resize(ask.segment(0), bytes);
+        return Reply.of(disk(ask.segment(0)));
+    }
+
+    private Reply plug(Ask ask) throws ProblemException, DiskException {
+        Body body = ask.json();
+        String node = body.required("node");
+        body.checkAllKnown();
+        core().plug(ask.segment(0), node);
+        return Reply.of(disk(ask.segment(0)));
+    }
+
+    private Reply unplug(Ask ask) throws ProblemException, DiskException {
+        Body body = ask.json();
+        String node = body.required("node");
+        boolean force = body.flag("force");
+        body.checkAllKnown();
+        core().unplug(ask.segment(0), node, force);
         return Reply.of(disk(ask.segment(0)));
     }
 

@@ -57,6 +57,17 @@ class BodyTest {
     }
 
     @Test
+    void changesTakeBackByNull() throws Exception {
+        assertEquals(
+                Map.of("iops", "4000", "burst", ""),
+                json("{\"options\":{\"iops\":4000,\"burst\":null}}").changes("options"));
+        assertThrows(ProblemException.class, () -> json("{}").changes("options"));
+        assertThrows(ProblemException.class, () -> json("{\"options\":{}}").changes("options"));
+        assertThrows(
+                ProblemException.class, () -> json("{\"options\":{\"a\":[]}}").changes("options"));
+    }
+
+    @Test
     void relativePathsAreRefused() throws Exception {
         for (String each :
                 List.of("tap:raw:/a/b", "tap:ram:name,size=1/2", "tap:nbd:nbd://host/x", "tap:rbd:pool/image")) {

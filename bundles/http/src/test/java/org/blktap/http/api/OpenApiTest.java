@@ -20,6 +20,7 @@ class OpenApiTest {
     void itHasWhatIsServedAndNothingElse(@TempDir Path directory) throws Exception {
         Router router = new Router();
         new DisksResource(() -> null, () -> null, () -> null).addTo(router);
+        new FiltersResource(() -> null).addTo(router);
         new JobsResource(() -> null).addTo(router);
         new BundlesResource(null, null, Directories.of(directory)).addTo(router);
         new DaemonResource(null, null, null, () -> null).addTo(router);
