@@ -19,6 +19,9 @@ import org.blktap.api.memory.Memory;
 public final class KeptSockets {
     private static final int FIRST = 3;
     private static final int ADDRESS_BYTES = 112;
+    /** Of {@code struct sockaddr_in6} (netinet/in.h): sin6_scope_id, in the machine's order. */
+    private static final int SIN6_SCOPE = 24;
+
     private static final String TCP = "tcp ";
 
     private static final KeptSockets OURS = new KeptSockets(ServiceManager.ours(), FIRST, given());
@@ -60,13 +63,17 @@ public final class KeptSockets {
         return take(unix(FileNames.bytes(path)));
     }
 
-    /** Takes the socket that listens at an address; -1 if none was kept. */
-    public synchronized int takeTcp(InetAddress address, int port) {
-        return take(tcp(address.getAddress(), port));
+    /**
+     * Takes the socket that listens at an address; -1 if none was kept.
+     *
+     * @param scope the number of the interface of a link-local address of IPv6; 0 for others
+     */
+    public synchronized int takeTcp(InetAddress address, int scope, int port) {
+        return take(tcp(address.getAddress(), scope, port));
     }
 
-    private static String tcp(byte[] address, int port) {
-        return TCP + HexFormat.of().formatHex(address) + " " + port;
+    private static String tcp(byte[] address, int scope, int port) {
+        return TCP + HexFormat.of().formatHex(address) + (scope == 0 ? "" : "%" + scope) + " " + port;
     }
 
     private int take(String address) {
@@ -142,7 +149,8 @@ public final class KeptSockets {
                 // struct sockaddr_in and sockaddr_in6: the port is big-endian, in front of the address
                 int at = family == Libc.AF_INET ? 4 : 8;
                 int port = (bytes[2] & 0xff) << 8 | bytes[3] & 0xff;
-                return tcp(Arrays.copyOfRange(bytes, at, at + (family == Libc.AF_INET ? 4 : 16)), port);
+                int scope = family == Libc.AF_INET ? 0 : Memory.getInt(base + SIN6_SCOPE);
+                return tcp(Arrays.copyOfRange(bytes, at, at + (family == Libc.AF_INET ? 4 : 16)), scope, port);
             }
             if (family != Libc.AF_UNIX || bytes.length == 2 || bytes[2] == 0) {
                 return null;

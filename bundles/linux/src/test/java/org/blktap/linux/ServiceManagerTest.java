@@ -3,7 +3,11 @@ package org.blktap.linux;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.net.Inet6Address;
+import java.net.NetworkInterface;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -130,6 +134,41 @@ class ServiceManagerTest {
             assertTrue(listener.isInherited());
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(listening)));
         }
+    }
+
+    /** One address may be there on each of several interfaces. */
+    @Test
+    void aKeptSocketIsKnownByItsInterfaceToo() throws Exception {
+        Inet6Address address = NetworkInterface.networkInterfaces()
+                .flatMap(NetworkInterface::inetAddresses)
+                .filter(each -> each instanceof Inet6Address && each.isLinkLocalAddress())
+                .map(Inet6Address.class::cast)
+                .findFirst()
+                .orElse(null);
+        assumeTrue(address != null, "no link-local address");
+        int port;
+        int fd;
+        try (ServerSocket free = new ServerSocket(0, 1, address)) {
+            port = free.getLocalPort();
+        }
+        fd = Libc.socket(Libc.AF_INET6, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC, 0);
+        // struct sockaddr_in6
+        for (int i = 0; i < 28; i++) {
+            Memory.putByte(memory.address() + i, (byte) 0);
+        }
+        Memory.putShort(memory.address(), (short) Libc.AF_INET6);
+        Memory.putShort(memory.address() + 2, Short.reverseBytes((short) port));
+        for (int i = 0; i < 16; i++) {
+            Memory.putByte(memory.address() + 8 + i, address.getAddress()[i]);
+        }
+        Memory.putInt(memory.address() + 24, address.getScopeId());
+        assertEquals(0, Libc.bind(fd, memory.address(), 28));
+        assertEquals(0, Libc.listen(fd, 1));
+        KeptSockets kept = new KeptSockets(new ServiceManager(path.toString()), fd, 1);
+        assertEquals(-1, kept.takeTcp(address, address.getScopeId() + 1, port));
+        assertEquals(-1, kept.takeTcp(address, 0, port));
+        assertEquals(fd, kept.takeTcp(address, address.getScopeId(), port));
+        Libc.close(fd);
     }
 
     @Test

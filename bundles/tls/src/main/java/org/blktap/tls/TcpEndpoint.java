@@ -3,6 +3,7 @@ package org.blktap.tls;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.blktap.api.disk.DiskException;
@@ -40,7 +41,7 @@ public record TcpEndpoint(InetAddress address, int port) {
                 return new TcpEndpoint(
                         form.group(1) == null
                                 ? InetAddress.getByAddress(new byte[] {127, 0, 0, 1})
-                                : InetAddress.getByName(form.group(1)),
+                                : address(key, text, form.group(1)),
                         Integer.parseInt(form.group(2)));
             } catch (UnknownHostException e) {
                 // reported below
@@ -48,6 +49,27 @@ public record TcpEndpoint(InetAddress address, int port) {
         }
         throw Options.bad(
                 key, text, "a port from 0 to 65535, perhaps after an address: 10809, 192.0.2.1:10809, [::1]:10809");
+    }
+
+    /**
+     * A link-local address is one of each interface, so it must name the interface; no other address has one (RFC 4007,
+     * section 6).
+     */
+    private static InetAddress address(String key, String text, String digits)
+            throws UnknownHostException, DiskException {
+        InetAddress address = InetAddress.getByName(digits);
+        if (address.isLinkLocalAddress() && address instanceof Inet6Address ipv6 && ipv6.getScopeId() == 0) {
+            throw Options.bad(key, text, "the interface of a link-local address, as in [fe80::1%eth0]:10809");
+        }
+        if (!address.isLinkLocalAddress() && digits.indexOf('%') >= 0) {
+            throw Options.bad(key, text, "no interface, since the address is not link-local");
+        }
+        return address;
+    }
+
+    /** The number of the interface of a link-local address; 0 for others. */
+    public int scope() {
+        return address.isLinkLocalAddress() && address instanceof Inet6Address ipv6 ? ipv6.getScopeId() : 0;
     }
 
     public TcpEndpoint withPort(int actual) {
@@ -63,7 +85,21 @@ public record TcpEndpoint(InetAddress address, int port) {
         return address instanceof Inet6Address;
     }
 
-    /** Host and port, as a URI has them. */
+    /** The same address on the same interface: addresses of Java are equal without regard to it. */
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof TcpEndpoint that
+                && address.equals(that.address)
+                && scope() == that.scope()
+                && port == that.port;
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(address, scope(), port);
+    }
+
+    /** Host and port, as options have them. */
     @Override
     public String toString() {
         String host = address.getHostAddress();

@@ -11,10 +11,10 @@ final class ExportUri {
     }
 
     /**
-     * @param authority host and port
+     * @param authority host and port; the percent sign before an interface is coded (RFC 6874)
      * @param tls whether TLS is required
      */
     static String tcp(String authority, String export, boolean tls) {
-        return (tls ? "nbds://" : "nbd://") + authority + "/" + PercentCoding.encode(export);
+        return (tls ? "nbds://" : "nbd://") + authority.replace("%", "%25") + "/" + PercentCoding.encode(export);
     }
 }

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
@@ -46,17 +47,18 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     private final Supplier<NbdLimits> limits;
     private final Quota places;
     private final ClientCount clients;
-    /** Null if no export has TLS here. */
-    private Credentials credentials;
-
     private final Map<String, Shown> shown = new LinkedHashMap<>();
     private final Set<HandshakeClient> handshakes = new LinkedHashSet<>();
     private final LimitedLog log = NbdLimits.log();
     private IoLoop.Watch watch;
     private IoLoop.Timer pause;
 
-    /** An export, and the places for its clients that come this way. */
-    private record Shown(NbdNode node, Quota.Share places) {}
+    /**
+     * An export, and the places for its clients that come this way.
+     *
+     * @param credentials null without TLS
+     */
+    private record Shown(NbdNode node, Credentials credentials, Quota.Share places) {}
 
     /** What counts clients, in handshake or transmission. */
     interface ClientCount {
@@ -178,6 +180,8 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
 
     private void begin(int client) {
         clients.begins();
+        // the export that brings TLS may go while the client is in the handshake
+        Credentials by = credentials();
         try {
             Sockets.noDelay(client);
             HandshakeClient handshake = new HandshakeClient(
@@ -188,7 +192,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
                     scratch,
                     limits.get().handshakeMillis(),
                     log,
-                    this::engine,
+                    () -> engine(by),
                     this);
             handshakes.add(handshake);
             handshake.start();
@@ -200,34 +204,37 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         }
     }
 
-    /**
-     * Has TLS from now on.
-     *
-     * @throws DiskException BAD_OPTION if it has other certificates
-     */
-    void secure(Credentials by) throws DiskException {
-        if (credentials == null) {
-            credentials = by;
-        } else if (!credentials.directory().equals(by.directory())) {
+    /** @throws DiskException BAD_OPTION if the exports that are there have other certificates */
+    void checkCredentials(Credentials by) throws DiskException {
+        Credentials ours = credentials();
+        if (ours != null && !ours.directory().equals(by.directory())) {
             throw new DiskException(
                     Reason.BAD_OPTION,
-                    "the certificates of " + name + " are those of " + credentials.directory()
+                    "the certificates of " + name + " are those of " + ours.directory()
                             + ", set by an export that is there, not of " + by.directory());
         }
+    }
+
+    /** Those of the exports that are there, all of one directory; null if none has TLS. */
+    private Credentials credentials() {
+        return shown.values().stream()
+                .map(Shown::credentials)
+                .filter(Objects::nonNull)
+                .findFirst()
+                .orElse(null);
     }
 
     private TlsMode mode() {
         Set<TlsMode> modes = EnumSet.noneOf(TlsMode.class);
         shown.values().forEach(each -> modes.add(each.node().access().tls()));
-        if (credentials == null || modes.equals(EnumSet.of(TlsMode.OFF))) {
+        if (credentials() == null) {
             return TlsMode.OFF;
         }
         return modes.equals(EnumSet.of(TlsMode.REQUIRED)) ? TlsMode.REQUIRED : TlsMode.ALLOWED;
     }
 
     /** What a helper thread does for a client: reads what has changed of certificates and lists of subjects. */
-    private Supplier<SSLEngine> engine() {
-        Credentials by = credentials;
+    private Supplier<SSLEngine> engine(Credentials by) {
         List<Subjects> lists = shown.values().stream()
                 .map(each -> each.node().access().subjects())
                 .toList();
@@ -265,11 +272,13 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         }
     }
 
-    void add(NbdNode node) {
+    /** @param credentials null without TLS */
+    void add(NbdNode node, Credentials credentials) {
         shown.put(
                 node.name(),
                 new Shown(
                         node,
+                        credentials,
                         places.share(
                                 limits.get().reservedClients(), limits.get().clients())));
     }
@@ -278,6 +287,10 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         Shown there = shown.get(node.name());
         if (there != null && there.node() == node) {
             shown.remove(node.name());
+            if (there.credentials() != null && credentials() == null) {
+                // what they have shown may mean nothing to the next export with TLS
+                List.copyOf(handshakes).forEach(HandshakeClient::close);
+            }
         }
     }
 

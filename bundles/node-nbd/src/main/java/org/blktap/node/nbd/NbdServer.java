@@ -148,7 +148,7 @@ final class NbdServer {
                 throw exists(node, byTcp.toString(), byTcp.node(node.name()));
             }
             if (byTcp != null && port.credentials() != null) {
-                byTcp.secure(port.credentials());
+                byTcp.checkCredentials(port.credentials());
             }
             if (unix == null) {
                 unixAccess = asked.or(usual);
@@ -174,10 +174,10 @@ final class NbdServer {
                 admit(asked);
             }
             if (!onlyTcp) {
-                unix.add(node);
+                unix.add(node, null);
             }
             if (byTcp != null) {
-                byTcp.add(node);
+                byTcp.add(node, port.credentials());
                 addresses.add(ExportUri.tcp(
                         byTcp.toString(), node.name(), node.access().tls() == TlsMode.REQUIRED));
             }
@@ -239,7 +239,7 @@ final class NbdServer {
             return there;
         }
         KeptSockets kept = KeptSockets.ours();
-        int inherited = at.port() == 0 ? -1 : kept.takeTcp(at.address(), at.port());
+        int inherited = at.port() == 0 ? -1 : kept.takeTcp(at.address(), at.scope(), at.port());
         int fd = inherited < 0 ? Sockets.listen(at) : inherited;
         if (inherited >= 0) {
             Libc.fcntl(fd, Libc.F_SETFL, Libc.fcntl(fd, Libc.F_GETFL, 0) | Libc.O_NONBLOCK);

@@ -417,6 +417,31 @@ class TlsServerTest {
         expectServed(after);
     }
 
+    /** The certificates of a port are those of the exports that are there, not of one that has ended. */
+    @Test
+    void otherCertificatesMayFollowTheLastExportWithTls() throws Exception {
+        attach("a", "tls=required");
+        String port = "tcp=" + port("a");
+        attach("b", "tls=off", port);
+        TestCertificates theirs = TestCertificates.usual(directory.resolve("theirs"));
+        String[] options = {"tls=required", port, "certificates=" + theirs.directory()};
+        DiskException refused = assertThrows(DiskException.class, () -> attach("c", options));
+        assertTrue(refused.getMessage().contains("set by an export that is there"), refused::getMessage);
+        // in the handshake, with what the first export's authority has signed
+        NbdTestClient early = secure("a");
+        daemon.detach("a");
+        awaitEnd(early);
+        attach("c", options);
+        expectServed(client("c")
+                .secure(Credentials.read(theirs.directory(), TlsRole.CLIENT))
+                .choose("c", Framing.SIMPLE));
+        assertThrows(IOException.class, () -> secure("c").choose("c", Framing.SIMPLE));
+        try (NbdTestClient plain = new NbdTestClient(port("b"))) {
+            plain.greet();
+            expectServed(plain.choose("b", Framing.SIMPLE));
+        }
+    }
+
     // ---- hostile
 
     @Test
