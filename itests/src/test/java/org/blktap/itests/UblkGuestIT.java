@@ -13,7 +13,8 @@ import org.junit.jupiter.api.Test;
 /**
  * Block devices of the host on a real kernel, in a machine that QEMU emulates: one boot of {@code itests/ublk/lab} for
  * all tests of {@code itests/ublk/suite}. With {@code BLKTAP_UBLK=long}, as of {@code ./test --ublk}, the daemon is
- * killed more often. The console and logs are in {@code itests/target/ublk}.
+ * killed more often, and the limits of a disk's own process are tried, since that kernel has control groups of version
+ * 2. The console and logs are in {@code itests/target/ublk}.
  */
 class UblkGuestIT {
     /** Far more than it takes: this machine stalls at times. */
