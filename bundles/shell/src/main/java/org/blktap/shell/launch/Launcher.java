@@ -137,7 +137,12 @@ public final class Launcher {
         }
         Platform platform = new Platform(framework.getBundleContext(), read);
         platform.install(home.resolve("bundle"));
-        framework.start();
+        ReusedParsers.begin();
+        try {
+            framework.start();
+        } finally {
+            ReusedParsers.end();
+        }
         platform.check();
         reportDeployed();
         checked.countDown();

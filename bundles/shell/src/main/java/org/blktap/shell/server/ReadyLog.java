@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -124,24 +123,18 @@ public final class ReadyLog implements FrameworkListener {
         }
         Readiness.announce(bundles);
         Instant start = ProcessHandle.current().info().startInstant().orElse(Instant.now());
-        double seconds = Duration.between(start, Instant.now()).toMillis() / 1000.0;
+        // String.format of a fraction would cost a start more than all the other work of this method
+        long tenths = (Duration.between(start, Instant.now()).toMillis() + 50) / 100;
+        String seconds = tenths / 10 + "." + tenths % 10;
+        long pid = ProcessHandle.current().pid();
         System.getLogger("org.blktap.shell")
-                .log(
-                        Level.INFO,
-                        String.format(
-                                Locale.ROOT,
-                                "blktap %s ready in %.1f s (pid %d)",
-                                Verbs.version(),
-                                seconds,
-                                ProcessHandle.current().pid()));
+                .log(Level.INFO, "blktap " + Verbs.version() + " ready in " + seconds + " s (pid " + pid + ")");
         Events to = events;
         if (to != null) {
-            long pid = ProcessHandle.current().pid();
             to.publish(
                     Event.READY,
                     "",
-                    String.format(
-                            Locale.ROOT, "blktap %s is ready after %.1f s, pid %d", Verbs.version(), seconds, pid),
+                    "blktap " + Verbs.version() + " is ready after " + seconds + " s, pid " + pid,
                     Map.of("version", Verbs.version(), "pid", pid));
         }
         report.ready();
