@@ -173,6 +173,9 @@ class VerbsIT {
         assertEquals(List.of("my\\ disk.vmdk "), bash("blktap convert tap:vmdk:my\\ di"));
         assertEquals(List.of("alpha "), bash("blktap resize a"));
         assertEquals(List.of("vhost-user "), bash("blktap plug alpha vh"));
+        // those of another bundle
+        assertEquals(List.of("alpha "), bash("blktap diag al"));
+        assertEquals(List.of("my\\ disk.vmdk "), bash("blktap deploy my"));
         assertEquals(List.of("vhost-user "), bash("blktap attach tap:ram:y --node vh"));
         assertEquals(
                 List.of("xen-limits ", "xen-setup "),

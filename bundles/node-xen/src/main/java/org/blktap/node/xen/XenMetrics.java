@@ -6,7 +6,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
-/** What all domains together take of the daemon's limits, as {@link XenLimits} shows it. */
+/** What all domains together take of the daemon's limits, as {@link XenLimitsVerb} shows it. */
 @Component
 public final class XenMetrics implements MetricSource {
     private final XenNodes nodes;
@@ -18,7 +18,7 @@ public final class XenMetrics implements MetricSource {
 
     @Override
     public void collect(MetricSink sink) {
-        XenLimits.usages(nodes.limits()).stream()
+        XenLimitsVerb.usages(nodes.limits()).stream()
                 .filter(each -> each.domain() == null)
                 .forEach(each -> sink.limit("xen_" + each.what(), each.taken(), each.limit()));
     }

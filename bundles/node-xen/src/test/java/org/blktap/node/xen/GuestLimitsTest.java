@@ -110,16 +110,16 @@ class GuestLimitsTest {
         DomainBudget pages = budget(100, 60, 20);
         assertTrue(pages.take(7, 30, false));
         assertTrue(pages.take(3, 5, false));
-        List<XenLimits.Usage> usages =
-                XenLimits.usages(new GuestLimits(budget(1, 1, 0), pages, budget(2, 1, 0), budget(3, 1, 0)));
+        List<XenLimitsVerb.Usage> usages =
+                XenLimitsVerb.usages(new GuestLimits(budget(1, 1, 0), pages, budget(2, 1, 0), budget(3, 1, 0)));
         assertEquals(
                 List.of(
-                        new XenLimits.Usage("entries", null, 0, 1),
-                        new XenLimits.Usage("pages", null, 35, 100),
-                        new XenLimits.Usage("pages", 3, 5, 60),
-                        new XenLimits.Usage("pages", 7, 30, 60),
-                        new XenLimits.Usage("mappings", null, 0, 2),
-                        new XenLimits.Usage("buffers", null, 0, 3)),
+                        new XenLimitsVerb.Usage("entries", null, 0, 1),
+                        new XenLimitsVerb.Usage("pages", null, 35, 100),
+                        new XenLimitsVerb.Usage("pages", 3, 5, 60),
+                        new XenLimitsVerb.Usage("pages", 7, 30, 60),
+                        new XenLimitsVerb.Usage("mappings", null, 0, 2),
+                        new XenLimitsVerb.Usage("buffers", null, 0, 3)),
                 usages);
     }
 

@@ -15,8 +15,6 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.settings.Directories;
-import org.blktap.deploy.Deployer;
-import org.blktap.deploy.FrameworkCheck;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 
@@ -87,11 +85,6 @@ public record Surroundings(
     /** @throws DiskException if the core is not there */
     public Images images() throws DiskException {
         return present(imagesNow.get());
-    }
-
-    /** The deployer for jars of {@code deploy/}. */
-    Deployer deployer() {
-        return new Deployer(directories.deploy(), bundles, new FrameworkCheck(bundles, components));
     }
 
     private static <T> T present(T service) throws DiskException {

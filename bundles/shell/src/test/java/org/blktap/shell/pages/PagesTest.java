@@ -76,7 +76,6 @@ class PagesTest {
         // scripts call these while a daemon starts: no JVM must be started to find that there is none
         assertEquals("anywhere 1", declared("list"));
         assertEquals("daemon 1 yes", declared("stats"));
-        assertEquals("daemon 1 yes", declared("diag"));
         for (String verb : List.of("status", "drivers", "nodes", "engines")) {
             assertEquals("daemon 1", declared(verb), verb);
         }

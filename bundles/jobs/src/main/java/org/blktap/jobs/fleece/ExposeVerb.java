@@ -34,7 +34,7 @@ import picocli.CommandLine.Parameters;
             "  nbdcopy 'nbd+unix:///root-now?socket=/run/blktap/nbd.sock' /backup/root.img",
             "  expose --end root-now"
         })
-public final class Expose implements Verb {
+public final class ExposeVerb implements Verb {
     private static final String NODE = "nbd";
 
     @Reference

@@ -35,7 +35,7 @@ import picocli.CommandLine.Parameters;
             "  backup root tap:qcow2:/backup/root-mon.qcow2 --since daily --onto tap:qcow2:/backup/root-full.qcow2 --wait",
             "  backup root tap:aio:/backup/root.img --speed 50M --buffer 20G"
         })
-public final class Backup implements Verb {
+public final class BackupVerb implements Verb {
     @Reference
     JobService jobs;
 

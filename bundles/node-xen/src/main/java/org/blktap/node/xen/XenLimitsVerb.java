@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
 @Command(
         description =
                 "Of all together, then of each domain: ring entries, pages that stay mapped, mappings of the process, bytes of buffers.")
-public final class XenLimits implements Verb {
+public final class XenLimitsVerb implements Verb {
     @Reference
     XenNodes nodes;
 

@@ -1,17 +1,22 @@
-package org.blktap.shell.command;
+package org.blktap.deploy;
 
-import java.io.PrintWriter;
 import java.nio.file.Path;
+import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
-import org.blktap.deploy.Deployer;
+import org.blktap.api.settings.Directories;
 import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ServiceScope;
+import org.osgi.service.component.runtime.ServiceComponentRuntime;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
+/** The verb {@code deploy}. */
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
 @VerbDeclaration(
         name = "deploy",
@@ -26,7 +31,16 @@ import picocli.CommandLine.Parameters;
             "Example:",
             "  deploy driver-zero-3.0.0.jar"
         })
-public final class Deploy extends TapCommand {
+public final class DeployVerb implements Verb {
+    @Activate
+    BundleContext bundles;
+
+    @Reference
+    ServiceComponentRuntime components;
+
+    @Reference
+    Directories directories;
+
     @Parameters(description = "A jar with a Bundle-SymbolicName.")
     String file;
 
@@ -34,18 +48,19 @@ public final class Deploy extends TapCommand {
     boolean noWait;
 
     @Override
-    void run(PrintWriter out) throws Exception {
-        Deployer deployer = here.deployer();
-        Path jar = here.directory().resolve(file);
+    public int run(Call call) throws Exception {
+        Deployer deployer = new Deployer(directories.deploy(), bundles, new FrameworkCheck(bundles, components));
+        Path jar = call.directory().resolve(file);
         if (noWait) {
-            out.println(deployer.leave(jar, this::remark));
-            return;
+            call.out().println(deployer.leave(jar, line -> remark(call, line)));
+            return 0;
         }
-        Bundle bundle = deployer.deploy(jar, this::remark);
-        out.println(bundle.getSymbolicName() + " " + bundle.getVersion() + " is active");
+        Bundle bundle = deployer.deploy(jar, line -> remark(call, line));
+        call.out().println(bundle.getSymbolicName() + " " + bundle.getVersion() + " is active");
+        return 0;
     }
 
-    private void remark(String line) {
+    private static void remark(Call call, String line) {
         call.err().println(line);
         call.err().flush();
     }

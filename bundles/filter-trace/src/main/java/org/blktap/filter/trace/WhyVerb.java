@@ -43,7 +43,7 @@ import picocli.CommandLine.Parameters;
             "  why root --record /tmp/root.log --seconds 30",
             "  fio --name=r --read_iolog=/tmp/root.log --replay_redirect=/dev/vdb --ioengine=libaio --direct=1"
         })
-public final class Why implements Verb {
+public final class WhyVerb implements Verb {
     private static final int POLL_MILLIS = 100;
     private static final int SHOWN = 10;
     private static final DateTimeFormatter TIME =

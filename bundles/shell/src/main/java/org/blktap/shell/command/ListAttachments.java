@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
             "",
             "With --all, the exit status is 1 if an instance does not answer; the others are listed all the same."
         })
-public final class ListAll extends TapCommand {
+public final class ListAttachments extends TapCommand {
     private static final String INSTANCE = "instance";
 
     @Option(names = "--json", description = "For scripts: an array of objects.")

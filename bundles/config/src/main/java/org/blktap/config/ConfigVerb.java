@@ -38,7 +38,7 @@ import picocli.CommandLine.Parameters;
             "  config core",
             "  config --reload"
         })
-public final class Config implements Verb {
+public final class ConfigVerb implements Verb {
     private static final String OURS = "org.blktap.";
 
     @Reference
@@ -76,7 +76,7 @@ public final class Config implements Verb {
             settings.reload();
         }
         List<Row> rows = Stream.concat(
-                        ofDirectories().stream(), settings.values().stream().map(Config::row))
+                        ofDirectories().stream(), settings.values().stream().map(ConfigVerb::row))
                 .filter(each -> section == null
                         || each.section().equals(section)
                         || each.section().equals(OURS + section))
@@ -89,7 +89,7 @@ public final class Config implements Verb {
         } else if (section == null) {
             call.table(
                     List.of("SECTION", "SETTING", "VALUE", "DEFAULT", "SOURCE"),
-                    rows.stream().map(Config::cells).toList());
+                    rows.stream().map(ConfigVerb::cells).toList());
         } else {
             call.table(
                     List.of("SECTION", "SETTING", "VALUE", "DEFAULT", "SOURCE", "WHAT IT IS"),
