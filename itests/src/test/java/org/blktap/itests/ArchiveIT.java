@@ -80,7 +80,7 @@ class ArchiveIT {
 
         // another jar of the class path: the archive as a whole does not fit
         Path shell = daemon.home.resolve("bundle/shell.jar");
-        Distribution.own(shell);
+        UnpackedDistribution.own(shell);
         Files.setLastModifiedTime(
                 shell, FileTime.fromMillis(Files.getLastModifiedTime(shell).toMillis() - 10_000));
         daemon.start();

@@ -27,12 +27,12 @@ final class Daemon implements AutoCloseable {
 
     /** Unpacks into a directory; {@link #start} starts. */
     Daemon(Path directory, Map<String, String> extra) throws Exception {
-        home = Distribution.copy(directory);
+        home = UnpackedDistribution.copy(directory);
         runDir = directory.resolve("run");
         dataDir = directory.resolve("data");
         log = directory.resolve("blktapd.log");
         environment = new java.util.HashMap<>();
-        environment.put("BLKTAP_ARCHIVE_DIR", Distribution.archive().toString());
+        environment.put("BLKTAP_ARCHIVE_DIR", UnpackedDistribution.archive().toString());
         environment.putAll(extra);
         environment.put("BLKTAP_RUN_DIR", runDir.toString());
         environment.put("BLKTAP_DATA_DIR", dataDir.toString());

@@ -75,29 +75,29 @@ class CutTest {
     // ---- the disk and the work
 
     /** A disk with two snapshots and a bitmap. */
-    private void prepare(Work work, TestHost host) throws Exception {
+    private void prepare(Work work, JobsTestDaemon host) throws Exception {
         boolean grows = work == Work.GROWN_COMMIT;
         host.daemon.images().create(image("base"), grows ? SIZE / 2 : SIZE, null, false, Map.of());
-        host.daemon.attach(TestHost.ID, image("base"));
+        host.daemon.attach(JobsTestDaemon.ID, image("base"));
         for (String overlay : List.of("mid", "top")) {
             if (!grows || !overlay.equals("mid")) {
                 guest.work(host.daemon, 12);
             }
             snapshot(host, overlay);
             if (grows && overlay.equals("mid")) {
-                host.daemon.attachments().resize(TestHost.ID, SIZE);
+                host.daemon.attachments().resize(JobsTestDaemon.ID, SIZE);
             }
         }
         guest.work(host.daemon, 6);
-        host.bitmaps.add(TestHost.ID, "daily", 0);
+        host.bitmaps.add(JobsTestDaemon.ID, "daily", 0);
         guest.work(host.daemon, 2);
     }
 
-    private void snapshot(TestHost host, String name) throws DiskException {
-        host.daemon.attachments().snapshot(List.of(new Overlay(TestHost.ID, image(name), Map.of())));
+    private void snapshot(JobsTestDaemon host, String name) throws DiskException {
+        host.daemon.attachments().snapshot(List.of(new Overlay(JobsTestDaemon.ID, image(name), Map.of())));
     }
 
-    private void run(Work work, TestHost host) throws Exception {
+    private void run(Work work, JobsTestDaemon host) throws Exception {
         switch (work) {
             case SNAPSHOT -> snapshot(host, "next");
             case COMMIT -> host.start("commit", Map.of());
@@ -110,7 +110,7 @@ class CutTest {
             case MIRROR -> host.start("mirror", Map.of("to", image("copy").toString()));
             case BACKUP ->
                 host.start("backup", Map.of("target", image("backup").toString(), "since", "daily", "all", "yes"));
-            case BITMAP -> host.bitmaps.clear(TestHost.ID, "daily");
+            case BITMAP -> host.bitmaps.clear(JobsTestDaemon.ID, "daily");
         }
         host.awaitJobs();
     }
@@ -144,9 +144,9 @@ class CutTest {
         System.out.println(work + ": seed " + seed);
         home = Files.createDirectories(temporary.toRealPath().resolve("home"));
         Files.createDirectories(home.resolve("images"));
-        try (Guest vm = new Guest(TestHost.ID, SIZE, files, random)) {
+        try (Guest vm = new Guest(JobsTestDaemon.ID, SIZE, files, random)) {
             guest = vm;
-            try (TestHost host = new TestHost(home, files)) {
+            try (JobsTestDaemon host = new JobsTestDaemon(home, files)) {
                 host.runJobs();
                 prepare(work, host);
                 files.onStep(this::keep);
@@ -175,16 +175,16 @@ class CutTest {
     private void restart(Work work, Cut cut) throws Exception {
         files.forget();
         cut.restore(home);
-        try (TestHost host = new TestHost(home, files)) {
-            host.daemon.awaitRunning(TestHost.ID);
-            int[] found = Guest.read(host.daemon, TestHost.ID, SIZE);
+        try (JobsTestDaemon host = new JobsTestDaemon(home, files)) {
+            host.daemon.awaitRunning(JobsTestDaemon.ID);
+            int[] found = Guest.read(host.daemon, JobsTestDaemon.ID, SIZE);
             assertPossible(cut.possible(), found);
             guest.continueWith(found);
             host.runJobs();
             guest.start(host.daemon);
             host.awaitJobs();
             guest.stop();
-            assertPossible(guest.afterKill(), Guest.read(host.daemon, TestHost.ID, SIZE));
+            assertPossible(guest.afterKill(), Guest.read(host.daemon, JobsTestDaemon.ID, SIZE));
             for (Job each : host.table().all()) {
                 assertTrue(
                         each.state() == JobState.DONE || each.message().contains("while the job was being prepared"),
@@ -193,7 +193,7 @@ class CutTest {
             List<TapSpec> chain = chain(host);
             assertNothingLeft(work, host, chain);
             assertTheBitmapIsUsable(host);
-            host.daemon.attachments().detach(TestHost.ID, true);
+            host.daemon.attachments().detach(JobsTestDaemon.ID, true);
             for (TapSpec each : chain) {
                 CheckReport report = host.daemon.images().check(each, false, Map.of());
                 assertTrue(report.clean(), () -> each + ": " + report);
@@ -211,8 +211,8 @@ class CutTest {
         }
     }
 
-    private List<TapSpec> chain(TestHost host) throws Exception {
-        AttachmentStatus status = host.daemon.attachments().status(TestHost.ID);
+    private List<TapSpec> chain(JobsTestDaemon host) throws Exception {
+        AttachmentStatus status = host.daemon.attachments().status(JobsTestDaemon.ID);
         List<TapSpec> chain = new ArrayList<>(List.of(TapSpec.parse(status.spec())));
         String backing = status.details().get(AttachmentStatus.BACKING);
         TapSpec next = backing == null ? null : TapSpec.parse(backing);
@@ -224,7 +224,7 @@ class CutTest {
         return chain;
     }
 
-    private void assertNothingLeft(Work work, TestHost host, List<TapSpec> chain) throws Exception {
+    private void assertNothingLeft(Work work, JobsTestDaemon host, List<TapSpec> chain) throws Exception {
         Set<String> expected = new TreeSet<>(chain.stream().map(CutTest::name).toList());
         if (work == Work.MOVE || work == Work.MIRROR || work == Work.STREAM) {
             expected.addAll(OLD);
@@ -237,8 +237,9 @@ class CutTest {
         assertTrue(names(data.resolve("jobs")).stream().allMatch(each -> each.endsWith(".job")), "files of jobs");
         assertEquals(Set.of(), names(data.resolve("snapshots")));
         assertEquals(Set.of(), names(data.resolve("fleece")));
-        assertEquals(Set.of("daily"), names(data.resolve("bitmaps").resolve(TestHost.ID)));
-        List<String> filters = host.daemon.attachments().status(TestHost.ID).filters();
+        assertEquals(Set.of("daily"), names(data.resolve("bitmaps").resolve(JobsTestDaemon.ID)));
+        List<String> filters =
+                host.daemon.attachments().status(JobsTestDaemon.ID).filters();
         assertEquals(1, filters.size(), filters.toString());
     }
 
@@ -253,9 +254,9 @@ class CutTest {
     }
 
     /** It is used by nobody, and can be cleared. */
-    private static void assertTheBitmapIsUsable(TestHost host) throws DiskException {
-        assertEquals("", host.bitmaps.list(TestHost.ID).get(0).usedBy());
-        host.bitmaps.clear(TestHost.ID, "daily");
-        assertTrue(!host.bitmaps.list(TestHost.ID).get(0).stale());
+    private static void assertTheBitmapIsUsable(JobsTestDaemon host) throws DiskException {
+        assertEquals("", host.bitmaps.list(JobsTestDaemon.ID).get(0).usedBy());
+        host.bitmaps.clear(JobsTestDaemon.ID, "daily");
+        assertTrue(!host.bitmaps.list(JobsTestDaemon.ID).get(0).stale());
     }
 }

@@ -39,7 +39,7 @@ final class RbdQueue implements LoopStage {
     private final long batch = memory.address() + AT_BATCH;
     private final int eventFd;
     private final List<NativeBuffer> slabs = new ArrayList<>();
-    private final BounceBuffers bounces = new BounceBuffers();
+    private final RbdBuffers bounces = new RbdBuffers();
     private RbdSlot[] slots = new RbdSlot[0];
     private RbdSlot free;
     private int inFlight;

@@ -141,7 +141,7 @@ final class Commands {
      */
     boolean begin(NbdRequest request) {
         DiskInfo info = port.info();
-        int error = RequestCheck.error(request, info, framing, blockStatus.isAgreed());
+        int error = NbdRequestCheck.error(request, info, framing, blockStatus.isAgreed());
         if (error != 0) {
             replies.error(request, error);
             return false;

@@ -33,12 +33,12 @@ class ContextsTest {
     @TempDir
     Path directory;
 
-    private TestDaemon daemon;
+    private NbdTestDaemon daemon;
     private MemoryPort disk;
 
     @BeforeEach
     void start() throws Exception {
-        daemon = new TestDaemon(directory);
+        daemon = new NbdTestDaemon(directory);
         disk = daemon.attach("disk", SIZE, Map.of());
         disk.maps = ContextsTest::map;
         contexts("a", "b");

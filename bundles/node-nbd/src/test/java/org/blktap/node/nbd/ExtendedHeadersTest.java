@@ -35,12 +35,12 @@ class ExtendedHeadersTest {
     @TempDir
     Path directory;
 
-    private TestDaemon daemon;
+    private NbdTestDaemon daemon;
     private MemoryPort disk;
 
     @BeforeEach
     void start() throws Exception {
-        daemon = new TestDaemon(directory);
+        daemon = new NbdTestDaemon(directory);
         disk = daemon.attach("disk", CONTENT, Map.of());
         disk.info = DiskInfo.ofSize(SIZE).with(Operation.DISCARD, Operation.WRITE_ZEROES);
         daemon.loop("disk").call(() -> {

@@ -71,7 +71,7 @@ class ServerFuzzTest {
         random = new Random(seed);
         System.out.println("NBD server: fuzzed with -Dseed=" + seed);
         NbdLimits limits = new NbdLimits(64, 8, 64, 16, 2_000, 96L << 20, 48L << 20, 96L << 20, 1_000);
-        TestDaemon daemon = new TestDaemon(directory, limits);
+        NbdTestDaemon daemon = new NbdTestDaemon(directory, limits);
         MemoryPort target = daemon.attach("target", SIZE, Map.of());
         target.quiet = true;
         target.info = target.info.withContext("dirty-bitmap:a").withContext("dirty-bitmap:b");

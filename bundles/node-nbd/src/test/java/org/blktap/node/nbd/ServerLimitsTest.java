@@ -30,11 +30,11 @@ class ServerLimitsTest {
     @TempDir
     Path directory;
 
-    private TestDaemon daemon;
+    private NbdTestDaemon daemon;
     private final List<NbdTestClient> clients = new ArrayList<>();
 
     private void start(NbdLimits limits) {
-        daemon = new TestDaemon(directory, limits);
+        daemon = new NbdTestDaemon(directory, limits);
     }
 
     @AfterEach

@@ -40,11 +40,11 @@ class ServerTest {
     @TempDir
     Path directory;
 
-    private TestDaemon daemon;
+    private NbdTestDaemon daemon;
 
     @BeforeEach
     void start() {
-        daemon = new TestDaemon(directory);
+        daemon = new NbdTestDaemon(directory);
     }
 
     @AfterEach
@@ -155,7 +155,7 @@ class ServerTest {
     @Test
     void aPathThatIsTooLongIsRefusedByName() throws Exception {
         Path deep = Files.createDirectories(directory.resolve("x".repeat(120)));
-        TestDaemon elsewhere = new TestDaemon(deep);
+        NbdTestDaemon elsewhere = new NbdTestDaemon(deep);
         DiskException refusal = assertThrows(DiskException.class, () -> elsewhere.attach("a", SIZE, Map.of()));
         assertEquals(Reason.BAD_OPTION, refusal.reason());
         assertTrue(refusal.getMessage().contains(deep.toString()));

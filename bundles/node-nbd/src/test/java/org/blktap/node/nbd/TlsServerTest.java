@@ -50,7 +50,7 @@ class TlsServerTest {
     @TempDir
     Path directory;
 
-    private TestDaemon daemon;
+    private NbdTestDaemon daemon;
     private final List<NbdTestClient> clients = new ArrayList<>();
 
     @BeforeAll
@@ -60,7 +60,7 @@ class TlsServerTest {
 
     private MemoryPort attach(String id, String... options) throws Exception {
         if (daemon == null) {
-            daemon = new TestDaemon(directory);
+            daemon = new NbdTestDaemon(directory);
         }
         return daemon.attach(id, SIZE, options(options));
     }
@@ -482,8 +482,8 @@ class TlsServerTest {
 
     @Test
     void halfAHandshakeEndsInTime() throws Exception {
-        NbdLimits usual = NbdLimits.of(TestDaemon.class.getAnnotation(NbdSettings.class));
-        daemon = new TestDaemon(
+        NbdLimits usual = NbdLimits.of(NbdTestDaemon.class.getAnnotation(NbdSettings.class));
+        daemon = new NbdTestDaemon(
                 directory,
                 new NbdLimits(
                         4, 1, 5, 8, 1_500, usual.exportBytes(), usual.reservedBytes(), usual.commonBytes(), 60_000));
@@ -507,7 +507,7 @@ class TlsServerTest {
 
     @Test
     void beyondLoopbackTlsIsRequired() throws Exception {
-        daemon = new TestDaemon(directory);
+        daemon = new NbdTestDaemon(directory);
         String[][] refused = {
             {"tcp=0.0.0.0:0"},
             {"tcp=0.0.0.0:0", "tls=off"},

@@ -42,12 +42,12 @@ class TransmissionTest {
     @TempDir
     Path directory;
 
-    private TestDaemon daemon;
+    private NbdTestDaemon daemon;
     private MemoryPort disk;
 
     @BeforeEach
     void start() throws Exception {
-        daemon = new TestDaemon(directory);
+        daemon = new NbdTestDaemon(directory);
         disk = daemon.attach("disk", SIZE, Map.of());
     }
 

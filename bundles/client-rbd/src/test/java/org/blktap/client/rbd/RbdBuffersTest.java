@@ -6,10 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import org.blktap.api.memory.NativeBuffer;
 import org.junit.jupiter.api.Test;
 
-class BounceBuffersTest {
+class RbdBuffersTest {
     @Test
     void buffersAreLargeEnoughAndUsedAgain() {
-        try (BounceBuffers buffers = new BounceBuffers()) {
+        try (RbdBuffers buffers = new RbdBuffers()) {
             for (long bytes :
                     new long[] {1, 512, 4096, 4097, 65536, 1 << 20, (4 << 20) - 512, 4 << 20, (4 << 20) + 512}) {
                 NativeBuffer first = buffers.take(bytes);

@@ -8,7 +8,7 @@ import org.blktap.linux.Mapping;
  * Memory for requests whose own memory its VM can take away: a library that meets that ends the process. Kept for reuse
  * up to a limit. Loop only.
  */
-final class BounceBuffers implements AutoCloseable {
+final class RbdBuffers implements AutoCloseable {
     private static final int SMALLEST_SHIFT = 12;
     private static final int LARGEST_SHIFT = 22;
     /** Bytes that are kept while no request uses them. */
@@ -19,7 +19,7 @@ final class BounceBuffers implements AutoCloseable {
 
     private long kept;
 
-    BounceBuffers() {
+    RbdBuffers() {
         for (int i = 0; i < free.length; i++) {
             free[i] = new ArrayDeque<>();
         }

@@ -19,7 +19,7 @@ import org.blktap.jobs.mirror.MirrorFilter;
 import org.blktap.jobs.mirror.MirrorJobs;
 
 /** A daemon with the core, qcow2 and the jobs, whose records are steps as well. */
-final class TestHost implements AutoCloseable {
+final class JobsTestDaemon implements AutoCloseable {
     static final String ID = "a";
 
     final TestDaemon daemon;
@@ -32,7 +32,7 @@ final class TestHost implements AutoCloseable {
     private final BitmapFilter bitmap;
 
     /** Starts it; attachments that are on record open. */
-    TestHost(Path home, SteppedFiles files) throws IOException {
+    JobsTestDaemon(Path home, SteppedFiles files) throws IOException {
         daemon = new TestDaemon(home, files);
         daemon.whenResumed(id -> files.step("resumed " + id));
         table = new JobTable(new SteppedJobFiles(daemon.directories().data().resolve("jobs"), files));

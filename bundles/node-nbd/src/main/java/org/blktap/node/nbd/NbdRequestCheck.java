@@ -4,8 +4,8 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.nbd.Nbd;
 
 /** The error that a request deserves as it is, or 0 ("Request types", "Error values"). */
-final class RequestCheck {
-    private RequestCheck() {}
+final class NbdRequestCheck {
+    private NbdRequestCheck() {}
 
     /** @param mayAskStatus whether the client has selected a context */
     static int error(NbdRequest request, DiskInfo info, Framing framing, boolean mayAskStatus) {

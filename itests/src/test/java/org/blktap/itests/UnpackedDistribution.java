@@ -16,12 +16,12 @@ import java.util.stream.Stream;
  * The built distribution, unpacked once for all classes of tests, with an archive of its classes. A daemon's copy has
  * hard links to the jars of the class path, without which Java would not take the archive.
  */
-final class Distribution {
+final class UnpackedDistribution {
     /** The jars of the daemon's class path, as {@code bin/blktapd} has it. */
     private static final List<String> CLASS_PATH =
             List.of("lib/felix-main.jar", "bundle/shell.jar", "bundle/deploy.jar", "bundle/api.jar", "bundle/gson.jar");
 
-    private Distribution() {}
+    private UnpackedDistribution() {}
 
     /** The archive, for {@code BLKTAP_ARCHIVE_DIR}. */
     static Path archive() throws Exception {

@@ -16,7 +16,7 @@ import org.blktap.linux.NativeMemoryService;
 
 /** What the core and the engines would be: loops, ports, and nodes opened and closed on them. */
 @NbdSettings
-final class TestDaemon {
+final class NbdTestDaemon {
     private record Attached(IoLoop loop, MemoryPort port, DeviceNode node) {}
 
     private final Path runDir;
@@ -25,13 +25,13 @@ final class TestDaemon {
     final NbdNodeProvider provider;
     private final Map<String, Attached> attached = new LinkedHashMap<>();
 
-    TestDaemon(Path runDir) {
-        this(runDir, NbdLimits.of(TestDaemon.class.getAnnotation(NbdSettings.class)));
+    NbdTestDaemon(Path runDir) {
+        this(runDir, NbdLimits.of(NbdTestDaemon.class.getAnnotation(NbdSettings.class)));
     }
 
-    TestDaemon(Path runDir, NbdLimits limits) {
+    NbdTestDaemon(Path runDir, NbdLimits limits) {
         this.runDir = runDir;
-        provider = new NbdNodeProvider(loops, TestDaemon.class.getAnnotation(NbdSettings.class), limits);
+        provider = new NbdNodeProvider(loops, NbdTestDaemon.class.getAnnotation(NbdSettings.class), limits);
     }
 
     Path socket() {
