@@ -48,10 +48,10 @@ final class Attachment {
     /** What the VM knows of its disk; null before the first opening. */
     private volatile DiskShape known;
 
-    private volatile StateReason taken;
     private volatile Life life = new Life.Opening();
-    private volatile boolean failing;
+    private final AttachmentParts parts;
     private final AttachmentOpening opening;
+    private final EmergencyParking emergency;
     private final FaultParking faults;
     private final AttachmentEnd end;
     private final ImageChange image;
@@ -88,18 +88,19 @@ final class Attachment {
             opened.keep();
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services, this::lost);
-        opening = new AttachmentOpening(this, lockWait, record, services, loop, operations, commands, disk, nodes);
-        AutoResume autoResume = new AutoResume(this, operations, disk, loop, threads);
-        faults = new FaultParking(this, policy, record, calls, operations, commands, gate, disk, autoResume);
-        end = new AttachmentEnd(this, record, services, calls, operations, commands, gate, nodes, disk);
-        image = new ImageChange(this, record, services, operations, commands, disk, nodes);
-        diskSwitch = new DiskSwitch(this, record, services, operations, commands, disk);
-        nodeChange = new NodeChange(this, record, services, calls, operations, commands, gate, nodes, disk);
-        filterChange = new FilterChange(this, record, services, calls, operations, commands, disk);
-        serviceLoss = new ServiceLoss(this, operations, nodeChange, nodes, disk);
-        view = new AttachmentView(this, calls, operations, gate, nodes, disk, parks);
+        parts = new AttachmentParts(record, services, loop, calls, operations, commands, gate, nodes, disk);
+        opening = new AttachmentOpening(this, parts, lockWait);
+        emergency = new EmergencyParking(this, parts);
+        faults = new FaultParking(this, parts, policy, new AutoResume(this, parts, threads));
+        end = new AttachmentEnd(this, parts);
+        image = new ImageChange(this, parts);
+        diskSwitch = new DiskSwitch(this, parts);
+        nodeChange = new NodeChange(this, parts);
+        filterChange = new FilterChange(this, parts);
+        serviceLoss = new ServiceLoss(this, parts, nodeChange);
+        view = new AttachmentView(this, parts, parks);
         loop.execute(() -> {
-            loop.onFailure((what, failure) -> failed(what, failure, true));
+            loop.onFailure(emergency::codeThrew);
             gate.owe(kept.owesError() ? Errno.EIO : 0);
             gate.failed().policy(policy);
         });
@@ -119,7 +120,7 @@ final class Attachment {
             String filter = disk.filters().thrower(failure);
             String what = filter == null ? "the driver of tap:" + request.spec().type() : "the filter " + filter;
             LOG.log(Level.ERROR, id + ": " + what + " threw", failure);
-            failed(what, failure, false);
+            emergency.diskThrew(what, failure);
         }
 
         @Override
@@ -178,7 +179,7 @@ final class Attachment {
 
     /** Its part in a snapshot. */
     OverlayChange overlay(Overlay overlay, String mark) {
-        return new OverlayChange(this, record, services, disk, operations, overlay, mark);
+        return new OverlayChange(this, parts, overlay, mark);
     }
 
     Operations operations() {
@@ -218,6 +219,15 @@ final class Attachment {
     /** What its requests wait for that its storage has failed. */
     FaultParking faults() {
         return faults;
+    }
+
+    /** What parks it at once. */
+    EmergencyParking emergency() {
+        return emergency;
+    }
+
+    private void lost(String why) {
+        emergency.imageTaken(why);
     }
 
     void to(Life next) {
@@ -282,7 +292,7 @@ final class Attachment {
     }
 
     /** Quiesces, flushes and closes the disk and its engine's queue; what the flush failed with, or null. */
-    private DiskException park(StateReason why, Duration limit) throws DiskException {
+    DiskException park(StateReason why, Duration limit) throws DiskException {
         quiesce(why, limit);
         try {
             return closeDisk();
@@ -323,69 +333,6 @@ final class Attachment {
         } catch (DiskException e) {
             LOG.log(Level.ERROR, id + ": a restart would not report the failed flush: " + e.getMessage());
         }
-    }
-
-    /** Code that serves this attachment threw: parks it, until an operator or another driver comes. Loop only. */
-    private void failed(String what, Throwable failure, boolean nodesToo) {
-        if (failing) {
-            return;
-        }
-        failing = true;
-        gate.close();
-        operations.submit("being parked after a failure", () -> {
-            failing = false;
-            if (life instanceof Life.Running
-                    || life instanceof Life.Parked parked && parked.why().kind() != Kind.OPERATOR && disk.isOpen()) {
-                StateReason why = new StateReason(Kind.FAILED, what + " threw " + failure + "; resume tries again");
-                try {
-                    quiesce(why, null);
-                    closeDisk();
-                    if (nodesToo) {
-                        calls.run(() -> gate.held().forget());
-                        nodes.close();
-                    }
-                } finally {
-                    to(new Life.Parked(why));
-                }
-                LOG.log(Level.ERROR, id + ": parked: " + why);
-            }
-            return null;
-        });
-    }
-
-    /** Why it is about to be parked, since another host has taken its image; null if it is not. Any thread. */
-    StateReason taken() {
-        return taken;
-    }
-
-    /**
-     * Another host has taken the image: parks it until an operator resumes it, also after a restart. What the VM would
-     * find then is the operator's to judge. Loop only.
-     */
-    private void lost(String why) {
-        if (taken != null) {
-            return;
-        }
-        StateReason reason = new StateReason(
-                Kind.IMAGE_TAKEN, why + "; make sure that it does not write there any more, and resume");
-        // operations that are queued before the one below may close the disk, and must not open it again
-        taken = reason;
-        gate.lose();
-        LOG.log(Level.WARNING, id + ": " + why);
-        operations.submit("being parked, since its image was taken", () -> {
-            taken = null;
-            if (life.ending()) {
-                return null;
-            }
-            try {
-                record.park(true);
-            } catch (DiskException e) {
-                LOG.log(Level.ERROR, id + ": a restart would open the image that was taken: " + e.getMessage());
-            }
-            park(reason, null);
-            LOG.log(Level.ERROR, id + ": parked: " + reason);
-            return null;
-        });
     }
 
     void parkByOperator() throws DiskException {

@@ -12,7 +12,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.blktap.api.control.AttachRequest;
-import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -21,14 +20,13 @@ import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
-import org.blktap.api.engine.IoQueue;
 import org.blktap.api.filter.DiskFilter;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.core.gate.Gate;
 
 /**
- * The disk of an attachment with its filters, below its gate, and the queue of the engine that carries it. Its methods
- * are for control threads, one at a time, as the attachment's; what the attachment shows of it is for any.
+ * The disk of an attachment with its filters, below its gate and above its {@link EngineQueue}. Its methods are for
+ * control threads, one at a time, as the attachment's; what the attachment shows of it is for any.
  */
 final class AttachmentDisk {
     private static final DiskInfo NOT_KNOWN_YET = DiskInfo.ofSize(0);
@@ -49,15 +47,13 @@ final class AttachmentDisk {
     /** Objects that outlive a driver, such as the memory of a RAM disk. */
     private List<AutoCloseable> kept = new ArrayList<>();
 
-    private Registry.Entry<IoEngine> engine;
-    private IoQueue queue;
+    private final EngineQueue queue;
     private boolean open;
     private volatile boolean savesAtDetach;
     /** The filters of the open disk; none while it is closed. */
     private volatile FilterStack filters = FilterStack.on(null, null);
 
     private volatile DiskInfo info = NOT_KNOWN_YET;
-    private volatile String engineName = "";
 
     /** @param lost receives, on the loop, the reason why the image is lost */
     AttachmentDisk(
@@ -75,6 +71,7 @@ final class AttachmentDisk {
         this.gate = gate;
         this.nodes = nodes;
         this.services = services;
+        queue = new EngineQueue(id, loop, calls, services.installed());
     }
 
     boolean isOpen() {
@@ -117,7 +114,7 @@ final class AttachmentDisk {
     }
 
     boolean isCarriedBy(Registry.Entry<IoEngine> other) {
-        return queue != null && other.equals(engine);
+        return queue.isOf(other);
     }
 
     /** Whether the image saves at the detach what would be lost. */
@@ -136,7 +133,7 @@ final class AttachmentDisk {
     }
 
     String engineName() {
-        return engineName;
+        return queue.engineName();
     }
 
     /**
@@ -146,9 +143,7 @@ final class AttachmentDisk {
      * @return the request, with filters that the disk needs besides
      */
     AttachRequest open(AttachRequest request, Fits fits) throws DiskException {
-        if (queue == null) {
-            openQueue(request);
-        }
+        queue.open(request);
         if (!open) {
             boolean empty = request.spec().type().equals(EmptyDrive.TYPE);
             openDisk(request, fits, !empty);
@@ -169,7 +164,7 @@ final class AttachmentDisk {
     /** Refuses an image that lacks a driver or an engine, before anything is closed for it. */
     void checkOpens(AttachRequest request) throws DiskException {
         OpenContext.driver(services.installed().drivers(), request.spec().type());
-        engineFor(request);
+        queue.engineFor(request);
     }
 
     /** The files of the open chain as far as their specs name them. */
@@ -180,28 +175,6 @@ final class AttachmentDisk {
     /** The image that is open; null while none is. Any thread. */
     OpenImage image() {
         return image;
-    }
-
-    private void openQueue(AttachRequest request) throws DiskException {
-        Registry.Entry<IoEngine> found = engineFor(request);
-        queue = calls.ask(() -> EngineCalls.open(found.service(), loop));
-        engine = found;
-        engineName = found.name();
-    }
-
-    private Registry.Entry<IoEngine> engineFor(AttachRequest request) throws DiskException {
-        String wanted = request.options().get("engine");
-        Registry.Entry<IoEngine> found = wanted == null
-                ? services.installed().engineFor(request.spec().type())
-                : services.installed().engines().awaited(wanted);
-        if (found == null) {
-            throw new MissingService(
-                    StateReason.Kind.NO_ENGINE,
-                    wanted,
-                    (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'") + "; present: "
-                            + services.installed().engines().names());
-        }
-        return found;
     }
 
     /** @param implies whether the disk may get filters that nobody has asked for */
@@ -245,7 +218,7 @@ final class AttachmentDisk {
     private OpenEnvironment environment(List<AutoCloseable> keptNow, List<OpenContext> own) {
         return new OpenEnvironment(
                 loop,
-                queue,
+                queue.opened(),
                 services.memory(),
                 services.installed().drivers(),
                 services.configuration().paths(),
@@ -295,9 +268,9 @@ final class AttachmentDisk {
      */
     void exchange(AttachRequest request, String without, Between between, Fits fits, LoopCalls.Action last)
             throws DiskException {
-        if (!engineFor(request).equals(engine)) {
+        if (!queue.isOf(queue.engineFor(request))) {
             close();
-            openQueue(request);
+            queue.open(request);
             between.run(environment(new ArrayList<>(), new CopyOnWriteArrayList<>()));
             openDisk(
                     request,
@@ -385,18 +358,7 @@ final class AttachmentDisk {
                 below.close(calls);
             }
         }
-        if (queue != null) {
-            IoQueue closing = queue;
-            queue = null;
-            engine = null;
-            calls.run(() -> {
-                try {
-                    closing.close();
-                } catch (RuntimeException | Error e) {
-                    LOG.log(Level.ERROR, id + ": the I/O engine's queue cannot be closed", e);
-                }
-            });
-        }
+        queue.close();
         if (was) {
             awaitClosing();
         }

@@ -27,25 +27,16 @@ final class AttachmentEnd {
     private final CompletableFuture<Void> done = new CompletableFuture<>();
     private volatile DiskException unforgotten;
 
-    AttachmentEnd(
-            Attachment attachment,
-            Records.Entry record,
-            Services services,
-            LoopCalls calls,
-            Operations operations,
-            CommandWait commands,
-            Gate gate,
-            AttachmentNodes nodes,
-            AttachmentDisk disk) {
+    AttachmentEnd(Attachment attachment, AttachmentParts parts) {
         this.attachment = attachment;
-        this.record = record;
-        this.services = services;
-        this.calls = calls;
-        this.operations = operations;
-        this.commands = commands;
-        this.gate = gate;
-        this.nodes = nodes;
-        this.disk = disk;
+        record = parts.record();
+        services = parts.services();
+        calls = parts.calls();
+        operations = parts.operations();
+        commands = parts.commands();
+        gate = parts.gate();
+        nodes = parts.nodes();
+        disk = parts.disk();
     }
 
     /** Ends when nothing is left; exceptionally if the last flush failed. Any thread. */

@@ -30,25 +30,16 @@ final class AttachmentOpening {
     private final AttachmentNodes nodes;
     private volatile MissingService missing;
 
-    AttachmentOpening(
-            Attachment attachment,
-            LockWait lockWait,
-            Records.Entry record,
-            Services services,
-            IoLoop loop,
-            Operations operations,
-            CommandWait commands,
-            AttachmentDisk disk,
-            AttachmentNodes nodes) {
+    AttachmentOpening(Attachment attachment, AttachmentParts parts, LockWait lockWait) {
         this.attachment = attachment;
         this.lockWait = lockWait;
-        this.record = record;
-        this.services = services;
-        this.loop = loop;
-        this.operations = operations;
-        this.commands = commands;
-        this.disk = disk;
-        this.nodes = nodes;
+        record = parts.record();
+        services = parts.services();
+        loop = parts.loop();
+        operations = parts.operations();
+        commands = parts.commands();
+        disk = parts.disk();
+        nodes = parts.nodes();
     }
 
     /** The service that the attachment lacks; null if none is known to be missing. */
@@ -175,7 +166,7 @@ final class AttachmentOpening {
 
     /** Opens disk and nodes, and lets requests through; parks it if that cannot be done. */
     void open(AttachmentDisk.Fits fits) throws DiskException {
-        StateReason taken = attachment.taken();
+        StateReason taken = attachment.emergency().taken();
         if (taken != null) {
             attachment.to(new Life.Parked(taken));
             throw new DiskException(Reason.BUSY, "attachment '" + attachment.id() + "': " + taken.text());

@@ -31,20 +31,13 @@ final class AttachmentView {
     private final Parks parks;
     private final AttachmentMetrics metrics;
 
-    AttachmentView(
-            Attachment attachment,
-            LoopCalls calls,
-            Operations operations,
-            Gate gate,
-            AttachmentNodes nodes,
-            AttachmentDisk disk,
-            Parks parks) {
+    AttachmentView(Attachment attachment, AttachmentParts parts, Parks parks) {
         this.attachment = attachment;
-        this.calls = calls;
-        this.operations = operations;
-        this.gate = gate;
-        this.nodes = nodes;
-        this.disk = disk;
+        calls = parts.calls();
+        operations = parts.operations();
+        gate = parts.gate();
+        nodes = parts.nodes();
+        disk = parts.disk();
         this.parks = parks;
         metrics = new AttachmentMetrics(this, calls, gate, disk, parks);
     }

@@ -47,11 +47,11 @@ final class AutoResume {
     private Future<?> attempt;
 
     /** @param threads for what may block */
-    AutoResume(Attachment attachment, Operations operations, AttachmentDisk disk, IoLoop loop, Executor threads) {
+    AutoResume(Attachment attachment, AttachmentParts parts, Executor threads) {
         this.attachment = attachment;
-        this.operations = operations;
-        this.disk = disk;
-        this.loop = loop;
+        operations = parts.operations();
+        disk = parts.disk();
+        loop = parts.loop();
         this.threads = threads;
     }
 

@@ -36,19 +36,13 @@ final class DiskSwitch {
     private final CommandWait commands;
     private final AttachmentDisk disk;
 
-    DiskSwitch(
-            Attachment attachment,
-            Records.Entry record,
-            Services services,
-            Operations operations,
-            CommandWait commands,
-            AttachmentDisk disk) {
+    DiskSwitch(Attachment attachment, AttachmentParts parts) {
         this.attachment = attachment;
-        this.record = record;
-        this.services = services;
-        this.operations = operations;
-        this.commands = commands;
-        this.disk = disk;
+        record = parts.record();
+        services = parts.services();
+        operations = parts.operations();
+        commands = parts.commands();
+        disk = parts.disk();
     }
 
     /** Returns how long requests waited. */

@@ -33,24 +33,15 @@ final class FaultParking {
     /** An operation that parks is queued. Loop only. */
     private boolean queued;
 
-    FaultParking(
-            Attachment attachment,
-            FaultPolicy policy,
-            Records.Entry record,
-            LoopCalls calls,
-            Operations operations,
-            CommandWait commands,
-            Gate gate,
-            AttachmentDisk disk,
-            AutoResume autoResume) {
+    FaultParking(Attachment attachment, AttachmentParts parts, FaultPolicy policy, AutoResume autoResume) {
         this.attachment = attachment;
         this.policy = policy;
-        this.record = record;
-        this.calls = calls;
-        this.operations = operations;
-        this.commands = commands;
-        this.gate = gate;
-        this.disk = disk;
+        record = parts.record();
+        calls = parts.calls();
+        operations = parts.operations();
+        commands = parts.commands();
+        gate = parts.gate();
+        disk = parts.disk();
         this.autoResume = autoResume;
     }
 

@@ -36,21 +36,14 @@ final class FilterChange {
     private final CommandWait commands;
     private final AttachmentDisk disk;
 
-    FilterChange(
-            Attachment attachment,
-            Records.Entry record,
-            Services services,
-            LoopCalls calls,
-            Operations operations,
-            CommandWait commands,
-            AttachmentDisk disk) {
+    FilterChange(Attachment attachment, AttachmentParts parts) {
         this.attachment = attachment;
-        this.record = record;
-        this.services = services;
-        this.calls = calls;
-        this.operations = operations;
-        this.commands = commands;
-        this.disk = disk;
+        record = parts.record();
+        services = parts.services();
+        calls = parts.calls();
+        operations = parts.operations();
+        commands = parts.commands();
+        disk = parts.disk();
     }
 
     /** Puts a filter above all, or below the one of a type, or where it belongs. Returns how long requests waited. */

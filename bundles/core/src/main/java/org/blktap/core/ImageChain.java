@@ -19,7 +19,7 @@ final class ImageChain {
     private volatile List<Long> allocated;
 
     /** @param type of the driver */
-    private record Part(String type, List<OpenContext.OpenedFile> files) {}
+    private record Part(String type, List<OpenFiles.Opened> files) {}
 
     private ImageChain(List<Part> images) {
         this.images = List.copyOf(images);
@@ -63,9 +63,9 @@ final class ImageChain {
         }
     }
 
-    private static long allocated(List<OpenContext.OpenedFile> files) {
+    private static long allocated(List<OpenFiles.Opened> files) {
         long sum = files.isEmpty() ? UNKNOWN : 0;
-        for (OpenContext.OpenedFile each : files) {
+        for (OpenFiles.Opened each : files) {
             if (!each.status().regularFile()) {
                 return UNKNOWN;
             }

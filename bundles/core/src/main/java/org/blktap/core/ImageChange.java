@@ -29,21 +29,14 @@ final class ImageChange {
     private final AttachmentDisk disk;
     private final AttachmentNodes nodes;
 
-    ImageChange(
-            Attachment attachment,
-            Records.Entry record,
-            Services services,
-            Operations operations,
-            CommandWait commands,
-            AttachmentDisk disk,
-            AttachmentNodes nodes) {
+    ImageChange(Attachment attachment, AttachmentParts parts) {
         this.attachment = attachment;
-        this.record = record;
-        this.services = services;
-        this.operations = operations;
-        this.commands = commands;
-        this.disk = disk;
-        this.nodes = nodes;
+        record = parts.record();
+        services = parts.services();
+        operations = parts.operations();
+        commands = parts.commands();
+        disk = parts.disk();
+        nodes = parts.nodes();
     }
 
     // ---- another size

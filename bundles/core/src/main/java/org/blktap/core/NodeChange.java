@@ -23,25 +23,16 @@ final class NodeChange {
     private final AttachmentNodes nodes;
     private final AttachmentDisk disk;
 
-    NodeChange(
-            Attachment attachment,
-            Records.Entry record,
-            Services services,
-            LoopCalls calls,
-            Operations operations,
-            CommandWait commands,
-            Gate gate,
-            AttachmentNodes nodes,
-            AttachmentDisk disk) {
+    NodeChange(Attachment attachment, AttachmentParts parts) {
         this.attachment = attachment;
-        this.record = record;
-        this.services = services;
-        this.calls = calls;
-        this.operations = operations;
-        this.commands = commands;
-        this.gate = gate;
-        this.nodes = nodes;
-        this.disk = disk;
+        record = parts.record();
+        services = parts.services();
+        calls = parts.calls();
+        operations = parts.operations();
+        commands = parts.commands();
+        gate = parts.gate();
+        nodes = parts.nodes();
+        disk = parts.disk();
     }
 
     /** Opens one more node; before the disk has been open, that comes with the disk. */

@@ -4,7 +4,6 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
@@ -24,8 +23,8 @@ import org.blktap.linux.PinnedFile;
 
 /**
  * Gives a driver what it needs to open one image; each backing image has its own context, which knows its parent.
- * Records all files and disks that were opened, so that a driver that fails leaves nothing open, and all drivers that
- * took part, so that the disk is parked when one of them goes.
+ * Records all files ({@link OpenFiles}) and disks that were opened, so that a driver that fails leaves nothing open,
+ * and all drivers that took part, so that the disk is parked when one of them goes.
  */
 final class OpenContext implements DiskContext, AutoCloseable {
     /** A chain longer than any real one; each image costs open files and memory. */
@@ -38,19 +37,12 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final boolean readOnly;
     private final Options options;
     private final List<String> backingTypes;
-    private final List<IoFile> files = new ArrayList<>();
-    private final List<OpenedFile> opened = new ArrayList<>();
-    /** The files that are open, as their engine knows them. */
-    private final List<Open> engineFiles = new CopyOnWriteArrayList<>();
-
+    private final OpenFiles files = new OpenFiles();
     private final NewFiles created = new NewFiles();
     /** What removes that which was made and is no file. */
     private final List<Runnable> undoing = new ArrayList<>();
 
     private final NamedFiles named;
-    /** The path of the first opened file. */
-    private Path first;
-
     private boolean devicesOnly;
     /** An image that is open, and lends what it is to the overlay that is made here; null for none. */
     private OpenContext lender;
@@ -62,11 +54,6 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final WatchedFile.Watch watch;
     /** The context of its backing image, if it has one. */
     private volatile OpenContext below;
-
-    private record Open(FileStatus status, IoFile file) {}
-
-    /** A file of the image, by the path that led to it when it was opened. */
-    record OpenedFile(Path path, FileStatus status) {}
 
     OpenContext(OpenEnvironment environment, boolean readOnly, Options options) {
         this(environment, readOnly, options, null);
@@ -117,7 +104,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         Registry.Entry<DiskDriver> driver = driver(environment.drivers(), type);
         environment.used().add(driver);
         spec = new TapSpec(type, path);
-        try (CloseOnFailure opened = new CloseOnFailure(() -> files.forEach(IoFile::close))) {
+        try (CloseOnFailure opened = new CloseOnFailure(files::close)) {
             return opened.keep(driver.service().open(path, this));
         } finally {
             close();
@@ -152,7 +139,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
 
     /** The file of the image; null if it has none. */
     FileStatus file() {
-        return opened.isEmpty() ? null : opened.get(0).status();
+        return files.first() == null ? null : files.first().status();
     }
 
     /** The image that is open. */
@@ -171,13 +158,13 @@ final class OpenContext implements DiskContext, AutoCloseable {
     }
 
     /** The files that it has opened so far. */
-    List<OpenedFile> files() {
-        return List.copyOf(opened);
+    List<OpenFiles.Opened> files() {
+        return files.opened();
     }
 
     /** Whether this very file is open as a part of the image. */
     boolean has(FileStatus status) {
-        return opened.stream().anyMatch(each -> each.status().sameFile(status));
+        return files.has(status);
     }
 
     /** Whether this is the image, which others serve. */
@@ -208,13 +195,13 @@ final class OpenContext implements DiskContext, AutoCloseable {
     /** Closes the files of the image and of all images below it, if their disk failed to. No request is in flight. */
     void closeFiles() {
         for (OpenContext each = this; each != null; each = each.below) {
-            each.files.forEach(IoFile::close);
+            each.files.close();
         }
     }
 
     /** Closes and removes what was made, after a failed creation. */
     void undo() {
-        files.forEach(IoFile::close);
+        files.close();
         created.undo();
         undoing.forEach(Runnable::run);
         undoing.clear();
@@ -278,7 +265,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         }
         try (PinnedFile file = pinned(path)) {
             checkCircle(path, file.status());
-            opened.add(new OpenedFile(path, file.status()));
+            files.note(path, file.status());
             return LockedFile.of(path, file);
         } catch (DiskException e) {
             if (e.reason() == Reason.CORRUPT) {
@@ -310,23 +297,17 @@ final class OpenContext implements DiskContext, AutoCloseable {
             if (up.has(status)) {
                 throw new DiskException(
                         Reason.CORRUPT,
-                        FileNames.text(path) + ": backs itself through " + up.first
-                                + "; a chain of images may not have a circle");
+                        FileNames.text(path) + ": backs itself through "
+                                + up.files.first().path() + "; a chain of images may not have a circle");
             }
         }
     }
 
     private IoFile opened(Path path, PinnedFile pinned) throws DiskException {
         named.image(path, pinned);
-        if (first == null) {
-            first = path;
-        }
-        opened.add(new OpenedFile(path, pinned.status()));
+        files.note(path, pinned.status());
         IoFile file = EngineCalls.open(environment.queue(), path, pinned.fd(), !readOnly, ownFiles(pinned.status()));
-        engineFiles.add(new Open(pinned.status(), file));
-        IoFile shown = watch == null ? file : new WatchedFile(file, watch);
-        files.add(shown);
-        return shown;
+        return files.add(pinned.status(), file, watch);
     }
 
     /** This very file where the attachment has it open. What writes it shares it with none that writes it too. */
@@ -334,12 +315,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         List<IoFile> found = new ArrayList<>();
         for (OpenContext top : environment.own()) {
             for (OpenContext each = top; each != null; each = each.below) {
-                for (Open file : each.engineFiles) {
-                    if (file.status().sameFile(status)
-                            && (readOnly || !file.file().writable())) {
-                        found.add(file.file());
-                    }
-                }
+                found.addAll(each.files.shared(status, readOnly));
             }
         }
         return found;
@@ -349,9 +325,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     public IoFile createFile(Path path) throws DiskException {
         PinnedFile made = created.create(path);
         named.image(path, made);
-        IoFile file = EngineCalls.open(environment.queue(), path, made.fd(), true, List.of());
-        files.add(file);
-        return file;
+        return files.add(EngineCalls.open(environment.queue(), path, made.fd(), true, List.of()));
     }
 
     @Override

@@ -52,19 +52,12 @@ final class OverlayChange {
         DONE
     }
 
-    OverlayChange(
-            Attachment attachment,
-            Records.Entry record,
-            Services services,
-            AttachmentDisk disk,
-            Operations operations,
-            Overlay overlay,
-            String mark) {
+    OverlayChange(Attachment attachment, AttachmentParts parts, Overlay overlay, String mark) {
         this.attachment = attachment;
-        this.record = record;
-        this.services = services;
-        this.disk = disk;
-        this.operations = operations;
+        record = parts.record();
+        services = parts.services();
+        disk = parts.disk();
+        operations = parts.operations();
         this.overlay = overlay;
         this.mark = mark;
     }

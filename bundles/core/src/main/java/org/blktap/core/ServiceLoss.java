@@ -19,17 +19,12 @@ final class ServiceLoss {
     private final AttachmentNodes nodes;
     private final AttachmentDisk disk;
 
-    ServiceLoss(
-            Attachment attachment,
-            Operations operations,
-            NodeChange nodeChange,
-            AttachmentNodes nodes,
-            AttachmentDisk disk) {
+    ServiceLoss(Attachment attachment, AttachmentParts parts, NodeChange nodeChange) {
         this.attachment = attachment;
-        this.operations = operations;
+        operations = parts.operations();
         this.nodeChange = nodeChange;
-        this.nodes = nodes;
-        this.disk = disk;
+        nodes = parts.nodes();
+        disk = parts.disk();
     }
 
     /**
