@@ -15,6 +15,7 @@ import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
 import org.blktap.image.ClusterMap;
 import org.blktap.image.Compression;
+import org.blktap.image.CorruptionLog;
 import org.blktap.image.Deflate;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.EntryChange;
@@ -62,7 +63,7 @@ final class QcowMap implements ClusterMap {
 
     private final PastEnd pastEnd;
     private final OverwrittenTable overwritten;
-    private boolean corruptTold;
+    private final CorruptionLog corruption;
 
     /**
      * @param allocateSlots whether a first write allocates the whole slot, if its size allows it
@@ -72,6 +73,7 @@ final class QcowMap implements ClusterMap {
             throws DiskException {
         this.header = header;
         this.file = file;
+        corruption = new CorruptionLog(LOG, file.path());
         clusterSize = header.clusterSize();
         overwritten = new OverwrittenTable(header);
         slotBits = header.clusterBits() + header.l2Bits();
@@ -226,19 +228,7 @@ final class QcowMap implements ClusterMap {
     }
 
     private void corrupt(String structure, long at, long found) {
-        if (!corruptTold) {
-            corruptTold = true;
-            LOG.log(
-                    Level.ERROR,
-                    DiskException.corrupt(
-                                            file.path(),
-                                            structure,
-                                            at,
-                                            String.format("0x%x", found),
-                                            "an offset inside the file after its tables")
-                                    .getMessage()
-                            + "; this range and others like it end with I/O errors");
-        }
+        corruption.found(structure, at, found, "an offset inside the file after its tables");
     }
 
     @Override

@@ -3,12 +3,12 @@ package org.blktap.format.qcow2;
 import static org.blktap.api.memory.Alignment.SECTOR;
 
 import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.image.CorruptionLog;
 import org.blktap.image.PastEnd;
 import org.blktap.image.Place;
 import org.blktap.image.Table;
@@ -51,7 +51,7 @@ final class Qcow2Lookup implements AutoCloseable {
     private final int entryBytes;
     private final NativeBuffer l1Memory;
     private final PastEnd pastEnd;
-    private boolean corruptTold;
+    private final CorruptionLog corruption;
 
     /**
      * @param l1Offset of the L1 table: the active one, or a snapshot's
@@ -70,6 +70,7 @@ final class Qcow2Lookup implements AutoCloseable {
             throws DiskException {
         this.header = header;
         this.file = file;
+        corruption = new CorruptionLog(LOG, file.path());
         this.space = space;
         this.external = dataFile != null;
         this.dataFile = external ? dataFile : file;
@@ -290,19 +291,7 @@ final class Qcow2Lookup implements AutoCloseable {
     }
 
     private void corrupt(String structure, long at, long found) {
-        if (!corruptTold) {
-            corruptTold = true;
-            LOG.log(
-                    Level.ERROR,
-                    DiskException.corrupt(
-                                            file.path(),
-                                            structure,
-                                            at,
-                                            String.format("0x%x", found),
-                                            "a cluster inside the file")
-                                    .getMessage()
-                            + "; this range and others like it end with I/O errors");
-        }
+        corruption.found(structure, at, found, "a cluster inside the file");
     }
 
     /** Nothing is in flight. */

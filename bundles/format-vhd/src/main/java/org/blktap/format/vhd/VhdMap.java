@@ -15,6 +15,7 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
 import org.blktap.image.ClusterMap;
+import org.blktap.image.CorruptionLog;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.EntryChange;
 import org.blktap.image.FileSpace;
@@ -59,12 +60,13 @@ final class VhdMap implements ClusterMap {
     /** Blocks whose bitmap has been searched for clear bits. */
     private final BitSet seen = new BitSet();
 
-    private boolean corruptTold;
+    private final CorruptionLog corruption;
 
     /** @param cacheBytes for bitmaps */
     VhdMap(VhdImage image, IoFile file, IoLoop loop, NativeMemory memory, long cacheBytes) throws DiskException {
         this.image = image;
         this.file = file;
+        corruption = new CorruptionLog(LOG, file.path());
         VhdHeader header = image.header();
         blockBits = Integer.numberOfTrailingZeros(header.blockSize());
         blockMask = header.blockSize() - 1;
@@ -152,19 +154,11 @@ final class VhdMap implements ClusterMap {
     }
 
     private void corrupt(int block) {
-        if (!corruptTold) {
-            corruptTold = true;
-            LOG.log(
-                    Level.ERROR,
-                    DiskException.corrupt(
-                                            file.path(),
-                                            "BAT entry " + block,
-                                            bat.entryAt(block),
-                                            String.format("0x%x", bat.offset(block) / SECTOR),
-                                            "the sector of a block inside the file after its tables")
-                                    .getMessage()
-                            + "; this range and others like it end with I/O errors");
-        }
+        corruption.found(
+                "BAT entry " + block,
+                bat.entryAt(block),
+                bat.offset(block) / SECTOR,
+                "the sector of a block inside the file after its tables");
     }
 
     @Override

@@ -1,10 +1,9 @@
 package org.blktap.format.vhdx;
 
 import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
-import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.image.CorruptionLog;
 import org.blktap.image.PastEnd;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
@@ -18,20 +17,19 @@ final class BatPages implements AutoCloseable {
 
     private static final int BYTES = ENTRIES * BlockAllocationTable.ENTRY_BYTES;
 
-    private final IoFile file;
     private final BlockAllocationTable bat;
     private final Regions regions;
     private final TableCache pages;
     private final long openEnd;
     private final PastEnd pastEnd;
-    private boolean corruptTold;
+    private final CorruptionLog corruption;
 
     /**
      * @param tables the file that pages are read from and written to
      * @param openEnd the file's size when it was opened
      */
     BatPages(VhdxImage image, IoFile tables, NativeMemory memory, long cacheBytes, long openEnd) {
-        file = image.file();
+        corruption = new CorruptionLog(LOG, image.file().path());
         bat = image.bat();
         regions = image.regions();
         this.openEnd = openEnd;
@@ -97,19 +95,11 @@ final class BatPages implements AutoCloseable {
 
     /** Logs the first invalid entry that a request meets. */
     void corrupt(long index, long entry) {
-        if (!corruptTold) {
-            corruptTold = true;
-            LOG.log(
-                    Level.ERROR,
-                    DiskException.corrupt(
-                                            file.path(),
-                                            "BAT entry " + index,
-                                            bat.offset() + index * BlockAllocationTable.ENTRY_BYTES,
-                                            Layout.hex(entry),
-                                            "a known state, and an offset inside the file after its regions")
-                                    .getMessage()
-                            + "; this range and others like it end with I/O errors");
-        }
+        corruption.found(
+                "BAT entry " + index,
+                bat.offset() + index * BlockAllocationTable.ENTRY_BYTES,
+                entry,
+                "a known state, and an offset inside the file after its regions");
     }
 
     @Override

@@ -3,10 +3,10 @@ package org.blktap.format.vmdk;
 import static org.blktap.api.memory.Alignment.SECTOR;
 
 import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.image.CorruptionLog;
 import org.blktap.image.Place;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
@@ -32,12 +32,13 @@ final class SeSparseExtent extends Extent {
     private final IoFile file;
     private final GrainDirectory gd;
     private final TableCache tables;
-    private boolean corruptTold;
+    private final CorruptionLog corruption;
 
     SeSparseExtent(VmdkImage.Part part, NativeMemory memory, long cacheBytes) throws DiskException {
         super(part);
         header = part.seSparse();
         file = part.file();
+        corruption = new CorruptionLog(LOG, file.path());
         gd = new GrainDirectory(
                 file,
                 header.directoryOffset() * SECTOR,
@@ -120,19 +121,7 @@ final class SeSparseExtent extends Extent {
     }
 
     private void corrupt(String structure, long at, long found) {
-        if (!corruptTold) {
-            corruptTold = true;
-            LOG.log(
-                    Level.ERROR,
-                    DiskException.corrupt(
-                                            file.path(),
-                                            structure,
-                                            at,
-                                            String.format("0x%x", found),
-                                            "a place inside the file")
-                                    .getMessage()
-                            + "; this range and others like it end with I/O errors");
-        }
+        corruption.found(structure, at, found, "a place inside the file");
     }
 
     @Override

@@ -13,6 +13,7 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
+import org.blktap.image.CorruptionLog;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.EntryChange;
 import org.blktap.image.FileSpace;
@@ -52,7 +53,7 @@ final class SparseExtent extends Extent {
     private final int slotBits;
     private final long slotMask;
     private boolean changed;
-    private boolean corruptTold;
+    private final CorruptionLog corruption;
 
     /** @param cacheBytes for grain tables */
     SparseExtent(VmdkImage.Part part, boolean readOnly, IoLoop loop, NativeMemory memory, long cacheBytes)
@@ -60,6 +61,7 @@ final class SparseExtent extends Extent {
         super(part);
         layout = part.grains();
         file = part.file();
+        corruption = new CorruptionLog(LOG, file.path());
         writable = !readOnly && part.writable();
         grainBytes = layout.grainBytes();
         // streams have their directory after the grains, the last of which may be shorter than grainBytes
@@ -221,19 +223,7 @@ final class SparseExtent extends Extent {
     }
 
     private void corrupt(String structure, long at, long found) {
-        if (!corruptTold) {
-            corruptTold = true;
-            LOG.log(
-                    Level.ERROR,
-                    DiskException.corrupt(
-                                            file.path(),
-                                            structure,
-                                            at,
-                                            String.format("0x%x", found),
-                                            "a sector inside the file after its tables")
-                                    .getMessage()
-                            + "; this range and others like it end with I/O errors");
-        }
+        corruption.found(structure, at, found, "a sector inside the file after its tables");
     }
 
     /** See {@link org.blktap.image.ClusterMap#allocate}. */
