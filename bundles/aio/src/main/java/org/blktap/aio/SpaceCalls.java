@@ -15,7 +15,6 @@ final class SpaceCalls {
     /** Extents after which a map stops; the caller asks again for the rest. */
     private static final int MAX_EXTENTS = 1024;
 
-    private static final int ENOTTY = 25;
     // the argument of BLKDISCARD and BLKZEROOUT: two u64, in bytes
     private static final int AT_BEGIN = 0;
     private static final int AT_BYTES = 8;
@@ -97,7 +96,7 @@ final class SpaceCalls {
             long data = file.blockDevice() ? at : Libc.lseek(file.fd(), at, Libc.SEEK_DATA);
             if (data < 0) {
                 // ENXIO: no data from here on
-                boolean hole = Libc.errno() == 6;
+                boolean hole = Libc.errno() == Errno.ENXIO;
                 into.add(end - at, hole ? ExtentList.HOLE | ExtentList.ZERO : ExtentList.DATA);
                 return 0;
             }
@@ -125,7 +124,7 @@ final class SpaceCalls {
             Memory.putLong(argument.address() + AT_BYTES, bytes);
             int result = call(Libc.ioctl(fd, request, argument.address()));
             // a device that cannot do it, or one with larger sectors
-            return result == ENOTTY || result == Errno.EINVAL ? Errno.EOPNOTSUPP : result;
+            return result == Errno.ENOTTY || result == Errno.EINVAL ? Errno.EOPNOTSUPP : result;
         }
     }
 

@@ -3,6 +3,7 @@ package org.blktap.api;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.reflect.Field;
 import org.blktap.api.engine.Errno;
 import org.junit.jupiter.api.Test;
 
@@ -25,5 +26,13 @@ class ErrnoTest {
         }
         assertEquals("unknown error -1", Errno.text(-1));
         assertEquals("unknown error 4096", Errno.text(4096));
+    }
+
+    @Test
+    void constantsHaveTheKernelsNumbers() throws Exception {
+        for (Field each : Errno.class.getFields()) {
+            String text = Errno.text(each.getInt(null));
+            assertTrue(text.startsWith(each.getName() + " ("), each.getName() + " is " + text);
+        }
     }
 }

@@ -1,14 +1,13 @@
 package org.blktap.jobs;
 
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ServiceScope;
@@ -79,7 +78,7 @@ public final class JobVerb implements Verb {
             case resume -> jobs.resume(id);
             case cancel -> jobs.cancel(id);
             case complete -> jobs.complete(id);
-            case set -> jobs.set(id, values());
+            case set -> jobs.set(id, Options.pairs(settings));
             case wait -> wait = true;
         }
         if (action == Action.cancel) {
@@ -91,17 +90,5 @@ public final class JobVerb implements Verb {
             JobWait.until(job, call);
         }
         return 0;
-    }
-
-    private Map<String, String> values() throws DiskException {
-        Map<String, String> values = new LinkedHashMap<>();
-        for (String each : settings) {
-            int equals = each.indexOf('=');
-            if (equals < 1) {
-                throw new DiskException(Reason.BAD_OPTION, "'" + each + "' is not key=value");
-            }
-            values.put(each.substring(0, equals), each.substring(equals + 1));
-        }
-        return values;
     }
 }

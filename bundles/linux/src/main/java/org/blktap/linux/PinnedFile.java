@@ -21,10 +21,6 @@ public final class PinnedFile implements AutoCloseable {
     private static final long RESOLVE_NO_MAGICLINKS = 0x02;
     private static final long RESOLVE_NO_SYMLINKS = 0x04;
     private static final long RESOLVE_BENEATH = 0x08;
-    // asm-generic/errno-base.h and errno.h
-    private static final int NOT_DIRECTORY = 20;
-    private static final int IS_DIRECTORY = 21;
-    private static final int NO_SYSTEM_CALL = 38;
     private static final int PIN = Libc.O_PATH | Libc.O_CLOEXEC;
     /** Longest value of an extended attribute; longer ones are not blktap's. */
     private static final int ATTRIBUTE_BYTES = 1024;
@@ -67,7 +63,7 @@ public final class PinnedFile implements AutoCloseable {
     public static PinnedFile createUnnamed(Path directory, int mode) throws DiskException {
         int fd = Libc.openat(Libc.AT_FDCWD, bytes(directory), Libc.O_TMPFILE | Libc.O_RDWR | Libc.O_CLOEXEC, mode);
         int errno = fd < 0 ? Libc.errno() : 0;
-        if (errno == Errno.EOPNOTSUPP || errno == Errno.EINVAL || errno == IS_DIRECTORY) {
+        if (errno == Errno.EOPNOTSUPP || errno == Errno.EINVAL || errno == Errno.EISDIR) {
             return null;
         }
         if (errno != 0) {
@@ -103,7 +99,7 @@ public final class PinnedFile implements AutoCloseable {
             Memory.putLong(how.address() + 8, 0);
             Memory.putLong(how.address() + 16, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
             int opened = (int) Libc.syscall(SYS_OPENAT2, fd, bytes(relative), how.address(), OPEN_HOW_BYTES);
-            if (opened < 0 && (Libc.errno() == NO_SYSTEM_CALL || Libc.errno() == Errno.EPERM)) {
+            if (opened < 0 && (Libc.errno() == Errno.ENOSYS || Libc.errno() == Errno.EPERM)) {
                 // an old kernel, or a container's filter of system calls that does not know it
                 return null;
             }
@@ -180,7 +176,7 @@ public final class PinnedFile implements AutoCloseable {
     private static DiskException failed(Path path, int errno) {
         String name = FileNames.text(path);
         return switch (errno) {
-            case Errno.ENOENT, NOT_DIRECTORY -> new DiskException(Reason.NOT_FOUND, name + ": no such file");
+            case Errno.ENOENT, Errno.ENOTDIR -> new DiskException(Reason.NOT_FOUND, name + ": no such file");
             case Errno.EACCES, Errno.EPERM ->
                 new DiskException(
                         Reason.PERMISSION, name + ": no permission to reach it, as the user " + User.effective());

@@ -25,7 +25,6 @@ public final class UnixListener implements AutoCloseable {
     private static final int ADDRESS_BYTES = 110;
     private static final int PATH_MAX = 107;
     private static final int BACKLOG = 128;
-    private static final int ECONNREFUSED = 111;
     // st_mode of sys/stat.h
     private static final int S_IFMT = 0xf000;
     private static final int S_IFSOCK = 0xc000;
@@ -191,7 +190,7 @@ public final class UnixListener implements AutoCloseable {
         }
         int probe = socket(path);
         try {
-            if (Libc.connect(probe, address, ADDRESS_BYTES) == 0 || Libc.errno() != ECONNREFUSED) {
+            if (Libc.connect(probe, address, ADDRESS_BYTES) == 0 || Libc.errno() != Errno.ECONNREFUSED) {
                 throw new DiskException(DiskException.Reason.EXISTS, path + ": exists and is in use by another server");
             }
         } finally {
@@ -204,8 +203,8 @@ public final class UnixListener implements AutoCloseable {
         DiskException.Reason reason = switch (errno) {
             case Errno.EACCES, Errno.EPERM -> DiskException.Reason.PERMISSION;
             case Errno.ENOENT -> DiskException.Reason.NOT_FOUND;
-            // EADDRINUSE of asm-generic/errno.h: another process has taken the path meanwhile
-            case 98 -> DiskException.Reason.EXISTS;
+            // another process has taken the path meanwhile
+            case Errno.EADDRINUSE -> DiskException.Reason.EXISTS;
             default -> DiskException.Reason.IO;
         };
         return new DiskException(reason, path + ": " + doing + ": " + Errno.text(errno));

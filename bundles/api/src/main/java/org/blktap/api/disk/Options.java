@@ -1,8 +1,10 @@
 package org.blktap.api.disk;
 
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -43,14 +45,26 @@ public final class Options {
      */
     public static Map<String, String> valuesIn(String text, String what) throws DiskException {
         String[] parts = text.split(",");
+        return pairs(Arrays.asList(parts).subList(1, parts.length), what + ": ");
+    }
+
+    /**
+     * Returns the values of {@code key=value} by key. If a key is given twice, the last value is used.
+     *
+     * @throws DiskException BAD_OPTION if one of them has no {@code =} or no key
+     */
+    public static Map<String, String> pairs(List<String> pairs) throws DiskException {
+        return pairs(pairs, "");
+    }
+
+    private static Map<String, String> pairs(List<String> pairs, String what) throws DiskException {
         Map<String, String> values = new LinkedHashMap<>();
-        for (int i = 1; i < parts.length; i++) {
-            int equals = parts[i].indexOf('=');
+        for (String each : pairs) {
+            int equals = each.indexOf('=');
             if (equals < 1) {
-                throw new DiskException(
-                        DiskException.Reason.BAD_OPTION, what + ": '" + parts[i] + "' is not key=value");
+                throw new DiskException(DiskException.Reason.BAD_OPTION, what + "'" + each + "' is not key=value");
             }
-            values.put(parts[i].substring(0, equals), parts[i].substring(equals + 1));
+            values.put(each.substring(0, equals), each.substring(equals + 1));
         }
         return values;
     }

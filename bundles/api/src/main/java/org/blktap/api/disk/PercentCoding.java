@@ -18,6 +18,11 @@ public final class PercentCoding {
         return encode(text, c -> PLAIN.indexOf(c) >= 0);
     }
 
+    /** Encodes as {@link #encode(String)} does, and slashes too: for one segment of a path. */
+    public static String encodeSegment(String text) {
+        return encode(text, c -> c != '/' && PLAIN.indexOf(c) >= 0);
+    }
+
     /**
      * Encodes the characters that are not plain.
      *

@@ -1,11 +1,13 @@
 package org.blktap.api.engine;
 
-/** Linux error numbers (asm-generic/errno.h) that requests and file operations end with; 0 is success. */
+/** Linux error numbers (asm-generic/errno.h) that requests and system calls end with; 0 is success. */
 public final class Errno {
     public static final int EPERM = 1;
     public static final int ENOENT = 2;
     public static final int EINTR = 4;
     public static final int EIO = 5;
+    public static final int ENXIO = 6;
+    public static final int EBADF = 9;
     public static final int EAGAIN = 11;
     public static final int ENOMEM = 12;
     public static final int EACCES = 13;
@@ -13,17 +15,30 @@ public final class Errno {
     public static final int ENOTBLK = 15;
     public static final int EBUSY = 16;
     public static final int EEXIST = 17;
+    public static final int ENODEV = 19;
+    public static final int ENOTDIR = 20;
     public static final int EISDIR = 21;
     public static final int EINVAL = 22;
+    public static final int ENOTTY = 25;
     public static final int EFBIG = 27;
     public static final int ENOSPC = 28;
     public static final int EROFS = 30;
+    public static final int EPIPE = 32;
+    public static final int ERANGE = 34;
+    public static final int ENOSYS = 38;
     public static final int ENODATA = 61;
     public static final int ENOLINK = 67;
+    public static final int EPROTO = 71;
     public static final int EILSEQ = 84;
     public static final int EOPNOTSUPP = 95;
+    public static final int EADDRINUSE = 98;
+    public static final int EADDRNOTAVAIL = 99;
+    public static final int ECONNABORTED = 103;
+    public static final int ECONNRESET = 104;
+    public static final int ENOTCONN = 107;
     public static final int ESHUTDOWN = 108;
     public static final int ETIMEDOUT = 110;
+    public static final int ECONNREFUSED = 111;
     public static final int EREMOTEIO = 121;
     public static final int EDQUOT = 122;
     public static final int ENOMEDIUM = 123;

@@ -29,6 +29,15 @@ class OptionsTest {
     }
 
     @Test
+    void pairsAreKeysAndValues() throws DiskException {
+        assertEquals(Map.of("a", "x=y", "b", ""), Options.pairs(List.of("a=1", "b=", "a=x=y")));
+        for (String bad : List.of("a", "=1", "")) {
+            DiskException e = assertThrows(DiskException.class, () -> Options.pairs(List.of(bad)), bad);
+            assertEquals("'" + bad + "' is not key=value", e.getMessage());
+        }
+    }
+
+    @Test
     void aSizeMayHaveBounds() throws DiskException {
         assertEquals(1 << 20, new Options(Map.of("cache", "1M")).size("cache", 0, 64 << 10, 1 << 30));
         assertEquals(64 << 10, Options.none().size("cache", 64 << 10, 64 << 10, 1 << 30));

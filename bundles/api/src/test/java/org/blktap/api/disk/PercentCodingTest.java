@@ -36,6 +36,12 @@ class PercentCodingTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"a/b ~\udce9"})
+    void aSegmentHasNoSlash(String text) {
+        assertEquals("a%2Fb%20~%E9", PercentCoding.encodeSegment(text));
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"caf\u00e9 \udce9 50%"})
     void othersMayBePlain(String text) {
         assertEquals("caf\u00e9 %E9 50%25", PercentCoding.encode(text, c -> c != '%' && c != 0xdce9));

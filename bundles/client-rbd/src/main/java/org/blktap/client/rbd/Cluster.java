@@ -20,7 +20,6 @@ final class Cluster implements AutoCloseable {
     private static final String DEFAULT_TIMEOUT = "300";
 
     private static final String TIMEOUT = "client_mount_timeout";
-    private static final int ETIMEDOUT = 110;
     private static final int VALUE_BYTES = 64;
 
     private final long handle;
@@ -97,7 +96,7 @@ final class Cluster implements AutoCloseable {
             case Errno.EPERM, Errno.EACCES, Errno.EINVAL ->
                 throw new DiskException(
                         Reason.PERMISSION, name + ": the cluster refuses " + user + ": " + Errno.text(-result));
-            case ETIMEDOUT ->
+            case Errno.ETIMEDOUT ->
                 throw new DiskException(
                         Reason.IO,
                         name + ": the monitors of the cluster have not answered within " + options.connectSeconds()

@@ -18,7 +18,6 @@ import org.blktap.linux.Mapping;
 
 /** An open image with its connection. Control threads and helper threads; the methods may wait for the cluster. */
 final class RbdImage implements AutoCloseable {
-    private static final int ERANGE = 34;
     /** An image with more snapshots, or more programs that have it open, is shown without the rest. */
     private static final int MOST_LISTED = 512;
     /** Texts that describe the owners of a lock: its tag, clients, cookies, addresses. */
@@ -153,7 +152,7 @@ final class RbdImage implements AutoCloseable {
             long list = memory.address() + Long.BYTES;
             Memory.putInt(memory.address(), MOST_LISTED);
             int count = LibRbd.rbd_snap_list(handle, list, memory.address());
-            if (count == -ERANGE) {
+            if (count == -Errno.ERANGE) {
                 return List.of("more than " + MOST_LISTED);
             }
             RbdErrors.check(name, "its snapshots cannot be listed", count);

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.Libc;
@@ -60,8 +61,7 @@ final class KeyFile {
     /** @param from where the file is read, or -1 for where it stands */
     private static Secret read(String name, int descriptor, long from, NativeMemory memory) throws DiskException {
         Secret key = Secret.ofZeros(memory, BYTES_MAX + 1);
-        boolean done = false;
-        try {
+        try (CloseOnFailure made = new CloseOnFailure(key::close)) {
             int length = 0;
             while (length <= BYTES_MAX) {
                 long place = key.address() + length;
@@ -88,12 +88,7 @@ final class KeyFile {
                                         : ": longer than the " + (BYTES_MAX >> 20) + " MiB that a key may have"));
             }
             key.shorten(length);
-            done = true;
-            return key;
-        } finally {
-            if (!done) {
-                key.close();
-            }
+            return made.keep(key);
         }
     }
 }

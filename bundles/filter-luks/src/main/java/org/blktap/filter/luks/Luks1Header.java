@@ -7,6 +7,7 @@ import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Printable;
+import org.blktap.api.memory.Alignment;
 import org.blktap.filter.luks.LuksHeader.DataSegment;
 import org.blktap.filter.luks.LuksHeader.KeySlot;
 
@@ -50,7 +51,7 @@ final class Luks1Header {
     /** LUKS_KEY_DISABLED. */
     static final int DISABLED = 0x0000DEAD;
     /** Offsets of payload and key material count these. */
-    static final int SECTOR = 512;
+    static final int SECTOR = Alignment.SECTOR;
 
     private final String name;
     private final ByteBuffer header;

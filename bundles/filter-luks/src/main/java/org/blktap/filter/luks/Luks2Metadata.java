@@ -6,6 +6,7 @@ import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Printable;
+import org.blktap.api.memory.Alignment;
 import org.blktap.filter.luks.LuksHeader.DataSegment;
 import org.blktap.filter.luks.LuksHeader.KeySlot;
 
@@ -17,7 +18,7 @@ final class Luks2Metadata {
     private static final int SALT_MIN = 8;
     private static final int SALT_MAX = 64;
     private static final int DIGEST_MIN = 20;
-    private static final int SECTOR = 512;
+    /** The size of sectors of large devices, the only one besides 512 bytes. */
     private static final int LARGE_SECTOR = 4096;
     /** Fewest KiB for each lane of Argon2 (RFC 9106, section 3.1). */
     private static final int KIB_PER_LANE = 8;
@@ -99,9 +100,9 @@ final class Luks2Metadata {
         if (segment.has("flags") && !(segment.members().get("flags") instanceof List<?> list && list.isEmpty())) {
             throw segment.unsupported("flags", "none");
         }
-        int sectorSize = (int) segment.number("sector_size", SECTOR, LARGE_SECTOR);
-        if (sectorSize != SECTOR && sectorSize != LARGE_SECTOR) {
-            throw segment.unsupported("sector_size", SECTOR + " or " + LARGE_SECTOR);
+        int sectorSize = (int) segment.number("sector_size", Alignment.SECTOR, LARGE_SECTOR);
+        if (sectorSize != Alignment.SECTOR && sectorSize != LARGE_SECTOR) {
+            throw segment.unsupported("sector_size", Alignment.SECTOR + " or " + LARGE_SECTOR);
         }
         long offset = segment.numberInText("offset", Long.MAX_VALUE);
         if (offset % sectorSize != 0) {
@@ -155,7 +156,7 @@ final class Luks2Metadata {
         area.supported("type", "raw");
         area.supported("encryption", SectorCipher.ENCRYPTION);
         long offset = area.numberInText("offset", Long.MAX_VALUE);
-        if (offset < areasFrom || offset % SECTOR != 0) {
+        if (offset < areasFrom || offset % Alignment.SECTOR != 0) {
             throw area.wrong("offset", "a multiple of 512 from " + areasFrom + " on, after the headers");
         }
         long bytes = area.numberInText("size", Long.MAX_VALUE);

@@ -1,6 +1,7 @@
 package org.blktap.filter.luks;
 
 import java.util.Objects;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.LibCrypto;
@@ -28,12 +29,9 @@ final class Secret implements AutoCloseable {
     /** A secret of random bytes. */
     static Secret random(NativeMemory memory, int bytes) {
         Secret secret = ofZeros(memory, bytes);
-        try {
+        try (CloseOnFailure made = new CloseOnFailure(secret::close)) {
             Crypto.check(LibCrypto.RAND_priv_bytes(secret.address(), bytes), "RAND_priv_bytes");
-            return secret;
-        } catch (RuntimeException | Error e) {
-            secret.close();
-            throw e;
+            return made.keep(secret);
         }
     }
 

@@ -17,6 +17,7 @@ import org.blktap.api.control.Jobs;
 import org.blktap.api.control.OverlayNames;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
+import org.blktap.api.disk.PercentCoding;
 import org.blktap.api.disk.TapSpec;
 
 /** Attachments, under {@code /disks}, and their counters, under {@code /stats}. */
@@ -64,7 +65,7 @@ final class DisksResource {
                 body.texts("filters"));
         body.checkAllKnown();
         AttachmentStatus made = core().attach(request);
-        return Reply.created(disk(made.id()), DISKS + PathSegment.encode(made.id()));
+        return Reply.created(disk(made.id()), DISKS + PercentCoding.encodeSegment(made.id()));
     }
 
     private Reply detach(Ask ask) throws ProblemException, DiskException {

@@ -22,6 +22,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.linux.WholeFile;
 
 /**
@@ -71,8 +72,7 @@ final class BitmapStore {
         prepare(id);
         removeUnfinished(directory.resolve(id));
         List<TrackedBitmap> all = new ArrayList<>();
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(() -> all.forEach(this::release))) {
             for (String name : settings.names()) {
                 TrackedBitmap found = held.get(file(id, name));
                 if (found == null || !found.serves(settings.key(), diskBytes)) {
@@ -83,11 +83,7 @@ final class BitmapStore {
                 }
                 all.add(hold(found));
             }
-            done = true;
-        } finally {
-            if (!done) {
-                all.forEach(this::release);
-            }
+            opened.keep();
         }
         removeOthers(id, settings.names());
         return all;

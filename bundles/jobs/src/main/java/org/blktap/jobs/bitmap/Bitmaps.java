@@ -16,6 +16,7 @@ import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.jobs.bits.MappedBits;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -179,8 +180,7 @@ public final class Bitmaps {
         synchronized (lock(id)) {
             BitmapSettings recorded = recorded(id, name);
             TrackedBitmap bitmap = store.open(id, name, recorded.key());
-            boolean done = false;
-            try {
+            try (CloseOnFailure opened = new CloseOnFailure(() -> store.release(bitmap))) {
                 takeBack(bitmap);
                 if (!bitmap.owner().isEmpty()) {
                     throw busy(bitmap);
@@ -190,13 +190,8 @@ public final class Bitmaps {
                 if (recorded.key().isEmpty()) {
                     recordKey(bitmap, key);
                 }
-                done = true;
                 used.add(bitmap);
-                return new Freeze(this, bitmap, owner);
-            } finally {
-                if (!done) {
-                    store.release(bitmap);
-                }
+                return opened.keep(new Freeze(this, bitmap, owner));
             }
         }
     }

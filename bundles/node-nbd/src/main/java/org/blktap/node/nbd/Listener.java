@@ -35,8 +35,6 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     private static final long PAUSE_MILLIS = 1_000;
     /** A handshake that takes longer than that makes way for a new client when there are too many. */
     private static final long HURRY_MILLIS = 1_000;
-    // asm-generic/errno.h: the client disconnected before it was accepted
-    private static final int ECONNABORTED = 103;
 
     private final IoLoop loop;
     private final int fd;
@@ -124,7 +122,8 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
             if (error == Errno.EAGAIN) {
                 return;
             }
-            if (error != Errno.EINTR && error != ECONNABORTED) {
+            // the second: the client disconnected before it was accepted
+            if (error != Errno.EINTR && error != Errno.ECONNABORTED) {
                 log.log(
                         Level.WARNING,
                         name + ": cannot let clients in: " + Errno.text(error) + "; tried again in a second");

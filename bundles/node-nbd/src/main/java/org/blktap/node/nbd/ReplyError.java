@@ -5,8 +5,6 @@ import org.blktap.api.nbd.Nbd;
 
 /** Error numbers of replies. */
 final class ReplyError {
-    private static final int EDQUOT = 122;
-
     private ReplyError() {}
 
     /**
@@ -20,7 +18,7 @@ final class ReplyError {
             case Errno.EPERM, Errno.EACCES, Errno.EROFS -> Nbd.EPERM;
             case Errno.ENOMEM -> Nbd.ENOMEM;
             case Errno.EINVAL -> Nbd.EINVAL;
-            case Errno.ENOSPC, Errno.EFBIG, EDQUOT -> Nbd.ENOSPC;
+            case Errno.ENOSPC, Errno.EFBIG, Errno.EDQUOT -> Nbd.ENOSPC;
             case Errno.EOPNOTSUPP -> fastZero ? Nbd.ENOTSUP : Nbd.EINVAL;
             case Errno.ESHUTDOWN -> Nbd.ESHUTDOWN;
             default -> Nbd.EIO;

@@ -22,9 +22,6 @@ final class Sockets {
     private static final int SIN6_SCOPE = 24;
     private static final int SOCKADDR_IN6_BYTES = 28;
     private static final int BACKLOG = 128;
-    // asm-generic/errno.h, of interest to sockets only
-    private static final int EADDRINUSE = 98;
-    private static final int EADDRNOTAVAIL = 99;
 
     private Sockets() {}
 
@@ -44,14 +41,14 @@ final class Sockets {
                 Libc.close(fd);
                 throw new DiskException(
                         switch (error) {
-                            case EADDRINUSE -> Reason.BUSY;
-                            case EADDRNOTAVAIL -> Reason.NOT_FOUND;
+                            case Errno.EADDRINUSE -> Reason.BUSY;
+                            case Errno.EADDRNOTAVAIL -> Reason.NOT_FOUND;
                             default -> Reason.IO;
                         },
                         at + ": cannot listen on it: "
                                 + switch (error) {
-                                    case EADDRINUSE -> "in use";
-                                    case EADDRNOTAVAIL -> "this host does not have the address";
+                                    case Errno.EADDRINUSE -> "in use";
+                                    case Errno.EADDRNOTAVAIL -> "this host does not have the address";
                                     default -> Errno.text(error);
                                 });
             }

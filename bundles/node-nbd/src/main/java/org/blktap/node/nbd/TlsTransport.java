@@ -19,8 +19,6 @@ import org.blktap.tls.TlsRecords;
  * JSSE some objects for each record.
  */
 final class TlsTransport implements Transport {
-    // asm-generic/errno.h
-    private static final int EPROTO = 71;
     /** Data of a full record. */
     private static final int RECORD_DATA = 1 << 14;
 
@@ -100,7 +98,7 @@ final class TlsTransport implements Transport {
             return records.open(into);
         } catch (SSLException | RuntimeException e) {
             fail(e);
-            return -EPROTO;
+            return -Errno.EPROTO;
         }
     }
 
@@ -211,7 +209,7 @@ final class TlsTransport implements Transport {
             return 0;
         } catch (SSLException | RuntimeException e) {
             fail(e);
-            return -EPROTO;
+            return -Errno.EPROTO;
         }
     }
 

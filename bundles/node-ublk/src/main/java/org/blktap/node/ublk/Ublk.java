@@ -1,5 +1,7 @@
 package org.blktap.node.ublk;
 
+import org.blktap.api.memory.Alignment;
+
 /**
  * Numbers and layouts of include/uapi/linux/ublk_cmd.h, as of Linux 6.12; what is newer says so. The protocol is
  * described in Documentation/block/ublk.rst.
@@ -52,8 +54,6 @@ final class Ublk {
     /** {@code UBLK_IO_RES_OK}: a request has come. Its negative counterpart, UBLK_IO_RES_ABORT, is -ENODEV. */
     static final int RES_OK = 0;
 
-    static final int ENODEV = 19;
-
     // UBLK_F_*
     static final long F_USER_RECOVERY = 1L << 3;
     static final long F_USER_RECOVERY_REISSUE = 1L << 4;
@@ -99,16 +99,12 @@ final class Ublk {
 
     /** Bytes of the descriptors of a queue, which are mapped at once. */
     static long descriptorBytes(int depth, int pageBytes) {
-        return roundUp((long) depth * DESC_BYTES, pageBytes);
+        return Alignment.up((long) depth * DESC_BYTES, pageBytes);
     }
 
     /** Where the descriptors of a queue are, for mmap(2): each queue has room for the greatest depth. */
     static long descriptorOffset(int queue, int pageBytes) {
-        return queue * roundUp((long) QUEUE_DEPTH_MAX * DESC_BYTES, pageBytes);
-    }
-
-    private static long roundUp(long bytes, int unit) {
-        return (bytes + unit - 1) / unit * unit;
+        return queue * Alignment.up((long) QUEUE_DEPTH_MAX * DESC_BYTES, pageBytes);
     }
 
     static String stateText(int state) {

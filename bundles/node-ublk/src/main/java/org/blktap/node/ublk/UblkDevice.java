@@ -284,7 +284,7 @@ final class UblkDevice implements LoopStage {
         } else if (result == Ublk.RES_OK) {
             take((int) index);
         } else {
-            if (result != -Ublk.ENODEV || !failing && aborted == 0) {
+            if (result != -Errno.ENODEV || !failing && aborted == 0) {
                 log.log(Level.WARNING, info + ": the driver takes back a tag: " + Errno.text(-result));
             }
             aborted++;

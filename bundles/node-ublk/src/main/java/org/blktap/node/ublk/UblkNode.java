@@ -11,6 +11,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.disk.Options;
+import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Alignment;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
@@ -248,7 +249,7 @@ final class UblkNode implements DeviceNode {
             log.log(Level.WARNING, "the record of " + device.info() + " cannot be removed: " + e.getMessage());
         }
         deleted.whenComplete((nothing, failure) -> {
-            if (failure != null && DeviceOpening.errno(failure) != Ublk.ENODEV) {
+            if (failure != null && DeviceOpening.errno(failure) != Errno.ENODEV) {
                 log.log(Level.WARNING, failure.getMessage());
             }
         });

@@ -93,7 +93,7 @@ public final class UblkPresence {
                             + Long.toHexString(features) + "); that of Linux 6.5 can";
                 }
             } catch (ErrnoException e) {
-                why = e.errno() == Errno.EOPNOTSUPP || e.errno() == Errno.EINVAL || e.errno() == Ublk.ENODEV
+                why = e.errno() == Errno.EOPNOTSUPP || e.errno() == Errno.EINVAL || e.errno() == Errno.ENODEV
                         ? "the ublk driver of this kernel is too old; that of Linux 6.5 will do"
                         : IoUring.forbidden(e);
             }

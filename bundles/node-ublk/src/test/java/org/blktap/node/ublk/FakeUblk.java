@@ -405,7 +405,7 @@ final class FakeUblk implements UblkHost, IoUringKernel {
         }
         Device device = devices.get(number);
         if (device == null) {
-            ring.complete(userData, -Ublk.ENODEV);
+            ring.complete(userData, -Errno.ENODEV);
         } else if (operation == Ublk.CMD_STOP_DEV
                 || operation == Ublk.CMD_DEL_DEV
                 || operation == Ublk.CMD_DEL_DEV_ASYNC) {
@@ -501,7 +501,7 @@ final class FakeUblk implements UblkHost, IoUringKernel {
             for (int i = 0; i < device.tags.length; i++) {
                 if (device.tags[i].state == TagState.AT_DRIVER) {
                     device.tags[i].state = TagState.NONE;
-                    device.ring.complete(i, -Ublk.ENODEV);
+                    device.ring.complete(i, -Errno.ENODEV);
                 }
             }
             then.run();

@@ -415,7 +415,7 @@ class UblkNodeTest {
         onLoop(() -> {
             synchronized (kernel) {
                 device().state = Ublk.STATE_DEAD;
-                device().ring.complete(0, -Ublk.ENODEV);
+                device().ring.complete(0, -Errno.ENODEV);
             }
         });
         Eventually.holds(

@@ -156,7 +156,7 @@ final class NativeXenStore implements XenStore {
     /** Barges past {@link #readEvents}' wait for the lock: a caller waits for xenstored, not for other callers. */
     private <T> T call(String path, Call<T> call) throws IOException {
         if (ended.get() || !calls.readLock().tryLock()) {
-            throw new XenStoreException("reach xenstored", path, XenStoreException.EBADF);
+            throw new XenStoreException("reach xenstored", path, Errno.EBADF);
         }
         try {
             return call.run();

@@ -6,12 +6,6 @@ import org.blktap.api.engine.Errno;
 /** What xenstored refused, or could not be asked. */
 final class XenStoreException extends IOException {
     private static final long serialVersionUID = 1;
-    // Linux's numbers (asm-generic/errno.h) of a connection that is gone; xenstored itself never answers with them
-    // (xsd_errors of xen/io/xs_wire.h)
-    static final int EBADF = 9;
-    private static final int EPIPE = 32;
-    private static final int ECONNRESET = 104;
-    private static final int ENOTCONN = 107;
 
     private final int errno;
 
@@ -29,8 +23,9 @@ final class XenStoreException extends IOException {
         return isLost(errno);
     }
 
+    /** Whether the connection is gone: xenstored itself never answers with these (xsd_errors of xen/io/xs_wire.h). */
     private static boolean isLost(int errno) {
-        return errno == EBADF || errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN;
+        return errno == Errno.EBADF || errno == Errno.EPIPE || errno == Errno.ECONNRESET || errno == Errno.ENOTCONN;
     }
 
     private static String text(int errno) {

@@ -126,7 +126,7 @@ class NativeXenStoreTest {
 
     @Test
     void aCallFindsOutThatTheConnectionIsLost() throws Exception {
-        library.failWith = XenStoreException.EBADF;
+        library.failWith = Errno.EBADF;
         assertThrows(IOException.class, () -> store.read("/a"));
         assertEquals(1, lost.get());
         int calls = library.calls();

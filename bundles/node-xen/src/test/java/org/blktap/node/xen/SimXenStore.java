@@ -363,7 +363,7 @@ final class SimXenStore implements XenStore {
     /** The absolute path, of a call that may be made. */
     private String begin(String path) throws IOException {
         if (shared.lost) {
-            throw new XenStoreException("call", path, XenStoreException.EBADF);
+            throw new XenStoreException("call", path, Errno.EBADF);
         }
         return absolute(XsText.path(path));
     }

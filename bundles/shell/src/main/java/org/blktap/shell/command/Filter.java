@@ -96,7 +96,7 @@ public final class Filter extends TapCommand {
                 action == Action.set ? "SETTING is missing: give key=value" : settings + ": only set takes settings");
         Duration pause = switch (action) {
             case add -> here.attachments().addFilter(id, filter, below);
-            case set -> here.attachments().setFilter(id, filter, values());
+            case set -> here.attachments().setFilter(id, filter, Options.pairs(settings));
             default -> here.attachments().removeFilter(id, filter);
         };
         if (json) {
@@ -115,16 +115,6 @@ public final class Filter extends TapCommand {
         if (!right) {
             throw new Verbs.UsageException(wrong);
         }
-    }
-
-    private Map<String, String> values() throws Verbs.UsageException {
-        Map<String, String> values = new LinkedHashMap<>();
-        for (String each : settings) {
-            int equals = each.indexOf('=');
-            allow(equals > 0, "'" + each + "' is not key=value");
-            values.put(each.substring(0, equals), each.substring(equals + 1));
-        }
-        return values;
     }
 
     private void list(PrintWriter out) throws Exception {

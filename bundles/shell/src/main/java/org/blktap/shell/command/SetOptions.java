@@ -2,11 +2,10 @@ package org.blktap.shell.command;
 
 import java.io.PrintWriter;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
+import org.blktap.api.disk.Options;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
@@ -32,14 +31,6 @@ public final class SetOptions extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        Map<String, String> values = new LinkedHashMap<>();
-        for (String each : settings) {
-            int equals = each.indexOf('=');
-            if (equals <= 0) {
-                throw new Verbs.UsageException("'" + each + "' is not key=value");
-            }
-            values.put(each.substring(0, equals), each.substring(equals + 1));
-        }
-        here.attachments().setOptions(id, values);
+        here.attachments().setOptions(id, Options.pairs(settings));
     }
 }
