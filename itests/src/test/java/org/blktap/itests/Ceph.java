@@ -5,15 +5,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.IOException;
-import java.net.BindException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ThreadLocalRandom;
 
 /** A Ceph cluster on this machine ({@code itests/ceph/cluster}), and its programs. */
 final class Ceph implements AutoCloseable {
@@ -30,24 +26,12 @@ final class Ceph implements AutoCloseable {
         assumeTrue(Files.exists(Path.of("/usr/bin/ceph-mon")), "no ceph-mon: itests/packages ceph installs it");
         Ceph ceph = new Ceph(directory);
         try {
-            ceph.cluster(Map.of("CEPH_PORT", Integer.toString(freePort())), "start");
+            ceph.cluster(Map.of("CEPH_PORT", Integer.toString(FreePort.tcpBelowClients())), "start");
         } catch (AssertionError e) {
             ceph.close();
             throw e;
         }
         return ceph;
-    }
-
-    /** A port that nobody listens on, below those that the kernel gives to clients. */
-    private static int freePort() throws IOException {
-        while (true) {
-            int port = ThreadLocalRandom.current().nextInt(20_000, 32_000);
-            try (ServerSocket free = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
-                return free.getLocalPort();
-            } catch (BindException e) {
-                // another one, then
-            }
-        }
     }
 
     private Run cluster(Map<String, String> environment, String command) throws IOException, InterruptedException {

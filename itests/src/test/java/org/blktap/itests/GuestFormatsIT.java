@@ -3,8 +3,6 @@ package org.blktap.itests;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.net.DatagramSocket;
-import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -113,12 +111,6 @@ class GuestFormatsIT {
         }
     }
 
-    private static int freePort() throws Exception {
-        try (DatagramSocket socket = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
-    }
-
     /** OCFS2's cluster stack, over a network between two guests; the RAM disk acts as a shared SAN volume. */
     private static final String CLUSTER = """
             load fs/configfs/configfs 2>/dev/null
@@ -162,8 +154,8 @@ class GuestFormatsIT {
         daemon.attach("tap:ram:cluster,size=256M", "left", "--node", "vhost-user");
         daemon.attach(
                 "tap:ram:cluster", "right", "--node", "vhost-user", "-o", "save=" + directory.resolve("cluster.img"));
-        int left = freePort();
-        int right = freePort();
+        int left = FreePort.udp();
+        int right = FreePort.udp();
         String network =
                 "vec0:transport=l2tpv3,udp=1,src=127.0.0.1,dst=127.0.0.1,srcport=%d,dstport=%d,rx_session=%d,tx_session=%d";
         try (Uml one = Uml.start(

@@ -298,7 +298,7 @@ class HttpClientsIT extends HttpUser {
     @Test
     void otherHostsNeedTls() throws Exception {
         TestCertificates pki = TestCertificates.usual(directory.resolve("pki"));
-        int open = MetricsIT.freePort();
+        int open = FreePort.tcp();
         try {
             daemon.configure("{}");
             daemon.blktap("config", "--reload").ok();

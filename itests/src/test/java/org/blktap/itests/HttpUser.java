@@ -49,7 +49,7 @@ abstract class HttpUser extends SharedDaemon {
 
     @BeforeAll
     void deployHttp() throws Exception {
-        port = MetricsIT.freePort();
+        port = FreePort.tcp();
         listen("");
         daemon.blktap("deploy", daemon.home.resolve("optional/http.jar").toString())
                 .ok();

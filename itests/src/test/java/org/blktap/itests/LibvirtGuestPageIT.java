@@ -97,7 +97,7 @@ class LibvirtGuestPageIT extends DaemonUser {
                 "</type><kernel>" + libvirt + "/vmlinuz</kernel><initrd>" + libvirt
                         + "/initrd.gz</initrd><cmdline>console=ttyS0 quiet panic=-1</cmdline>\n");
         names.put("<console type='pty'/>", "<serial type='file'><source path='" + console + "'/></serial>");
-        String port = Integer.toString(MetricsIT.freePort());
+        String port = Integer.toString(FreePort.tcp());
         names.put("nbds://disks.example/b", "'nbds://127.0.0.1:" + port + "/b?tls-certificates=" + pki + "'");
         names.put("disks.example", "127.0.0.1");
         names.put("0.0.0.0", "127.0.0.1");

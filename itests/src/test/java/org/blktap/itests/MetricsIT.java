@@ -6,9 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,12 +22,6 @@ import org.junit.jupiter.api.Test;
 /** {@code GET /metrics}: where it is answered, and that it says what the commands say. */
 class MetricsIT extends SharedDaemon {
     private static final Pattern SERIES = Pattern.compile("(?m)^(blktap_\\S+|process_\\S+|jvm_\\S+) (\\S+)$");
-
-    static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
-    }
 
     private Run listen(String... places) throws Exception {
         daemon.configure("{\"org.blktap.metrics\": {\"listen\": ["
@@ -70,7 +62,7 @@ class MetricsIT extends SharedDaemon {
     void nothingListensUntilTheSettingsSayWhereAndOnlyOnTheHostItself() throws Exception {
         listen();
         Wait.until("the socket is gone", () -> !Files.exists(socket()));
-        int port = freePort();
+        int port = FreePort.tcp();
         listen("unix", "0.0.0.0:" + port);
         Wait.until(
                 "diag shows why", () -> daemon.blktap("diag").out().contains("an address of the loopback interface"));
@@ -162,7 +154,7 @@ class MetricsIT extends SharedDaemon {
 
     @Test
     void slowClientsAndAKillLeaveNothingInTheWay() throws Exception {
-        int port = freePort();
+        int port = FreePort.tcp();
         listen("unix", "127.0.0.1:" + port);
         Wait.until("the port answers", () -> answers("127.0.0.1", port));
         List<Socket> slow = new ArrayList<>();

@@ -51,8 +51,8 @@ class PrometheusPageIT extends DaemonUser {
     @BeforeEach
     void start() throws Exception {
         daemon = Daemon.started(directory);
-        metricsPort = MetricsIT.freePort();
-        serverPort = MetricsIT.freePort();
+        metricsPort = FreePort.tcp();
+        serverPort = FreePort.tcp();
         Path etc = Files.createDirectory(directory.resolve("etc"));
         rules = etc.resolve("alerts.yml");
         Map<String, String> names = new LinkedHashMap<>();

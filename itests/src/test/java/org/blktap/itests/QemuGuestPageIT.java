@@ -56,7 +56,7 @@ class QemuGuestPageIT {
         names.put("20G", "96M");
         names.put("disks.example", "127.0.0.1");
         names.put("0.0.0.0", "127.0.0.1");
-        names.put("10809", Integer.toString(MetricsIT.freePort()));
+        names.put("10809", Integer.toString(FreePort.tcp()));
         page = new Page("qemu.md", daemon, names);
     }
 
