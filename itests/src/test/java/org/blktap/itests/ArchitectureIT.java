@@ -2,6 +2,7 @@ package org.blktap.itests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.PrintWriter;
@@ -9,7 +10,9 @@ import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -84,9 +87,19 @@ class ArchitectureIT {
             Map.of("", Set.of("gate", "copy"), "gate", Set.of(), "copy", Set.of());
 
     /** Bundles whose packages may use each other, but not in a circle. */
-    private static final Set<String> WITHOUT_CIRCLES = Set.of("http", "shell");
+    private static final Set<String> WITHOUT_CIRCLES = Set.of("http", "jobs", "shell");
     /** Classes that may read properties of the system. */
-    private static final Set<String> READING_PROPERTIES = Set.of("LaunchOptions.java", "Processor.java");
+    private static final Set<String> READING_PROPERTIES = Set.of("LaunchOptions", "Processor");
+    /** Classes that may set some: where libraries find their native parts, before they are loaded. */
+    private static final Set<String> SETTING_PROPERTIES = Set.of("NativeLibraries");
+    /** Classes that may read the environment: what systemd and Xen define, and the options of the JVM. */
+    private static final Set<String> READING_ENVIRONMENT =
+            Set.of("ServiceManager", "KeptSockets", "Watchdog", "XenStoreConnection", "ClassArchive");
+    /** A row of docs/reading-order.md: number, class, path below the folder of the project, what happens. */
+    private static final Pattern READ_CLASS =
+            Pattern.compile("(?m)^\\| (\\d+) \\| \\[`(\\w+)`]\\(\\.\\./([^)]+)\\) \\| (.*) \\|$");
+    /** Methods that a row names: of the class itself, or of one with its name before. */
+    private static final Pattern READ_METHOD = Pattern.compile("`(?:([A-Z]\\w*)\\.)?([a-z]\\w*)`");
     /** What the bundles of the distribution bring, besides verbs. */
     private static final Set<String> BROUGHT = Set.of(
             "type raw",
@@ -235,23 +248,108 @@ class ArchitectureIT {
     }
 
     /**
-     * Settings are injected. What the JVM knows of its machine, and what is needed before a framework, are the
-     * exceptions.
+     * Settings are injected. What the JVM knows of its machine, what other programs define, and what is needed before a
+     * framework, are the exceptions.
      */
     @Test
-    void systemPropertiesAreReadInFewPlaces() throws Exception {
-        Pattern reading = Pattern.compile(
-                "System\\.getProperty\\(|System\\.getProperties|(Integer\\.getInteger|Long\\.getLong|Boolean\\.getBoolean)\\(");
-        try (Stream<Path> files = Files.walk(Path.of(System.getProperty("project.root"), "bundles"))) {
-            for (Path file : files.filter(f -> f.toString().contains("/src/main/java/")
-                            && f.toString().endsWith(".java"))
-                    .toList()) {
-                if (!READING_PROPERTIES.contains(file.getFileName().toString())) {
-                    assertFalse(
-                            reading.matcher(Files.readString(file)).find(), file + " reads properties of the system");
+    void propertiesAndEnvironmentAreReadInFewPlaces() throws Exception {
+        Map<Pattern, Set<String>> allowed = Map.of(
+                Pattern.compile("System\\.getPropert|(Integer\\.getInteger|Long\\.getLong|Boolean\\.getBoolean)\\("),
+                READING_PROPERTIES,
+                Pattern.compile("System\\.(setPropert|clearProperty)"),
+                SETTING_PROPERTIES,
+                Pattern.compile("System\\.getenv"),
+                READING_ENVIRONMENT);
+        Map<Pattern, Set<String>> found = new HashMap<>();
+        for (Path file : sources("bundles")) {
+            if (file.toString().contains("/src/main/java/")) {
+                String text = Files.readString(file);
+                for (Pattern each : allowed.keySet()) {
+                    if (each.matcher(text).find()) {
+                        found.computeIfAbsent(each, any -> new TreeSet<>()).add(simpleName(file));
+                    }
                 }
             }
         }
+        allowed.forEach((each, classes) -> assertEquals(new TreeSet<>(classes), found.get(each), each.pattern()));
+    }
+
+    /** The classes of the project's tree, of tests and examples, too. */
+    private static List<Path> sources(String... folders) throws Exception {
+        List<Path> found = new ArrayList<>();
+        for (String folder : folders) {
+            try (Stream<Path> files = Files.walk(Path.of(System.getProperty("project.root"), folder))) {
+                files.filter(each -> each.toString().contains("/src/")
+                                && each.toString().endsWith(".java")
+                                && !each.endsWith("package-info.java"))
+                        .forEach(found::add);
+            }
+        }
+        return found;
+    }
+
+    private static String simpleName(Path source) {
+        return source.getFileName().toString().replace(".java", "");
+    }
+
+    @Test
+    void aSimpleNameOccursOnce() throws Exception {
+        Map<String, Path> places = new TreeMap<>();
+        for (Path file : sources("bundles", "itests", "examples", "benchmarks", "manual")) {
+            Path other = places.put(simpleName(file), file);
+            assertNull(other, () -> file + " has a name that another class has: " + other);
+        }
+    }
+
+    /** ApiPageTest has those of api, in more detail; http and health export what is Felix's. */
+    @Test
+    void pagesNameThePublicTypesThatOtherBundlesUse() throws Exception {
+        Set<String> missing = new TreeSet<>();
+        for (String bundle : EXPORTING) {
+            Path page = Path.of(System.getProperty("project.root"), "bundles", bundle, "README.md");
+            String text = Files.readString(page);
+            for (Path file : sources("bundles/" + bundle)) {
+                String name = simpleName(file);
+                if (file.toString().contains("/src/main/")
+                        && !Set.of("http", "health").contains(bundle)
+                        && !name.endsWith("Verb")
+                        && Pattern.compile("(?m)^public .*\\b" + name + "\\b")
+                                .matcher(Files.readString(file))
+                                .find()
+                        && !text.contains("`" + name + "`")) {
+                    missing.add(bundle + " " + name);
+                }
+            }
+        }
+        assertEquals(Set.of(), missing, "public types that the bundle's page does not name");
+    }
+
+    @Test
+    void theReadingOrderLeadsThroughTheClassesOfToday() throws Exception {
+        Path root = Path.of(System.getProperty("project.root"));
+        String page = Files.readString(root.resolve("docs/reading-order.md"));
+        Map<String, Path> classes = new TreeMap<>();
+        for (Path file : sources("bundles")) {
+            classes.put(simpleName(file), file);
+        }
+        int number = 0;
+        Matcher row = READ_CLASS.matcher(page);
+        while (row.find()) {
+            assertEquals(Integer.toString(++number), row.group(1));
+            assertEquals(root.resolve(row.group(3)), classes.get(row.group(2)), row.group(2));
+            Matcher method = READ_METHOD.matcher(row.group(4));
+            while (method.find()) {
+                String owner = method.group(1) == null ? row.group(2) : method.group(1);
+                assertTrue(
+                        Pattern.compile("\\b" + method.group(2) + "\\(")
+                                .matcher(Files.readString(classes.get(owner)))
+                                .find(),
+                        () -> owner + " has no method " + method.group(2));
+            }
+            // a mapped write; what follows is for one that allocates
+            assertTrue(number <= 20 || row.start() > page.indexOf("## If the cluster is new"), row::group);
+        }
+        assertTrue(number > 10, page);
     }
 
     /**

@@ -6,9 +6,19 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -35,6 +45,35 @@ class ConfigIT {
                 object.get("value") + " " + object.get("source").getAsString());
     }
 
+    /** Section and name of each setting that a bundle of the distribution describes. */
+    private static Set<String> described(Daemon daemon) throws Exception {
+        Set<String> found = new TreeSet<>();
+        for (String folder : List.of("bundle", "deploy")) {
+            List<Path> jars;
+            try (Stream<Path> files = Files.list(daemon.home.resolve(folder))) {
+                jars = files.filter(each -> each.toString().endsWith(".jar")).toList();
+            }
+            for (Path jar : jars) {
+                try (JarFile file = new JarFile(jar.toFile())) {
+                    for (JarEntry entry : Collections.list(file.entries())) {
+                        if (entry.getName().matches("OSGI-INF/metatype/.*\\.xml")) {
+                            String text = new String(file.getInputStream(entry).readAllBytes(), StandardCharsets.UTF_8);
+                            Matcher section = Pattern.compile("<Designate pid=\"(org\\.blktap[^\"]*)\"")
+                                    .matcher(text);
+                            Matcher setting = Pattern.compile("<AD [^>]*\\bid=\"([^\"]+)\"")
+                                    .matcher(text);
+                            while (section.find()) {
+                                setting.results().forEach(each -> found.add(section.group(1) + " " + each.group(1)));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assertTrue(found.size() > 30, found::toString);
+        return found;
+    }
+
     @Test
     void everySettingIsListedWithItsSource() throws Exception {
         try (Daemon daemon = new Daemon(directory, Map.of("BLKTAP_IMAGE_ROOTS", "/srv:/opt"))) {
@@ -53,8 +92,11 @@ class ConfigIT {
                     setting(all, "org.blktap.core", "drain.seconds")
                             .get("default")
                             .getAsInt());
-            for (String each : new String[] {"linux", "node-nbd", "node-vhost-user", "node-xen", "shell"}) {
-                assertTrue(all.out().contains("\"org.blktap." + each + "\""), each);
+            for (String each : described(daemon)) {
+                assertEquals(
+                        Set.of("section", "setting", "value", "default", "source", "description"),
+                        setting(all, each.split(" ")[0], each.split(" ")[1]).keySet(),
+                        each);
             }
             String table = daemon.blktap("config", "core").ok().out();
             assertTrue(
