@@ -99,7 +99,11 @@ final class CommandLines {
         fields.forEach(spec::remove);
         for (int i = 0; i < fields.size(); i++) {
             PositionalParamSpec.Builder field = PositionalParamSpec.builder(fields.get(i));
-            field.paramLabel(operands.get(i).label()).arity(operands.get(i).arity());
+            // the label has brackets and dots already: picocli's own are those of the field, which may be left out or
+            // not
+            field.paramLabel(operands.get(i).toString())
+                    .hideParamSyntax(true)
+                    .arity(operands.get(i).arity());
             field.index(operands.get(i).repeated() ? i + "..*" : Integer.toString(i))
                     .required(!operands.get(i).optional());
             spec.addPositional(field.build());

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.blktap.api.command.Screen;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.disk.DiskDriver.CheckReport;
@@ -111,12 +112,26 @@ class VerbsTest {
         assertEquals("recorded; in force when it is resumed\n", out);
     }
 
+    private static String summary(String verb) {
+        return TestVerbs.VERBS.catalog().find(verb).summary();
+    }
+
+    /** The operands of a verb in its synopsis, each after a blank. */
+    private static String operands(String verb) {
+        return TestVerbs.VERBS.catalog().find(verb).operands().stream()
+                .map(each -> " " + each)
+                .collect(Collectors.joining());
+    }
+
     @ParameterizedTest
     @FieldSource("NAMES")
     void everyVerbHasAPage(String verb) {
         assertEquals(0, run(verb, "--help"));
         assertTrue(out.startsWith("Usage: blktap " + verb), out);
         assertTrue(out.contains("--help"), out);
+        // operands as they are declared: one that may be left out is in brackets
+        String words = out.replaceAll("\\s+", " ");
+        assertTrue(words.contains(operands(verb) + " " + summary(verb)), out);
         String page = out;
         assertEquals(0, run("help", verb));
         assertEquals(page, out);
