@@ -45,7 +45,7 @@ class MemoryGoneTest {
                 TestHost host = new TestHost(runDir)) {
             SimGuest guest = host.newGuest(DOMAIN, 4096);
             SimFrontend frontend = new SimFrontend(host, guest);
-            try (LogLines log = new LogLines();
+            try (LoggedWarnings log = new LoggedWarnings();
                     XenVictim victim = new XenVictim(host, 6);
                     XenTestDisk disk = new XenTestDisk(host, DOMAIN, content)) {
                 // its rings are its first pages

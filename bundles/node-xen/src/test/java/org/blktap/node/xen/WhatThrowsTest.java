@@ -48,7 +48,7 @@ class WhatThrowsTest {
             SimFrontend frontend = new SimFrontend(host, host.newGuest(DOMAIN));
             SimHypervisor own = new SimHypervisor();
             own.add(frontend.guest);
-            try (LogLines log = new LogLines();
+            try (LoggedWarnings log = new LoggedWarnings();
                     XenVictim victim = new XenVictim(host, 6)) {
                 XenTestDisk disk = new XenTestDisk(host, own, DOMAIN, content, false, port -> {});
                 attack.run(host, disk, frontend);
@@ -117,7 +117,7 @@ class WhatThrowsTest {
     void xenStore() throws Exception {
         try (Mapping content = Mapping.anonymous(1 << 20);
                 TestHost host = new TestHost(runDir);
-                LogLines log = new LogLines();
+                LoggedWarnings log = new LoggedWarnings();
                 XenVictim victim = new XenVictim(host, 6)) {
             SilentXenStore[] store = new SilentXenStore[1];
             host.between = behind -> store[0] = new SilentXenStore(behind);

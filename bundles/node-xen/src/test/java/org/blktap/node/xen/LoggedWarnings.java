@@ -8,12 +8,12 @@ import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 
 /** What the bundle and the loops log as a warning or worse while this is open, instead of anywhere else. */
-final class LogLines extends Handler implements AutoCloseable {
+final class LoggedWarnings extends Handler implements AutoCloseable {
     private final List<Logger> loggers =
             List.of(Logger.getLogger("org.blktap.node.xen"), Logger.getLogger("org.blktap.linux.loop"));
     private final List<String> lines = new ArrayList<>();
 
-    LogLines() {
+    LoggedWarnings() {
         for (Logger logger : loggers) {
             logger.addHandler(this);
             logger.setUseParentHandlers(false);
