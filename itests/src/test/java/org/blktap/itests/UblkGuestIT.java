@@ -1,13 +1,10 @@
 package org.blktap.itests;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.File;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -22,34 +19,12 @@ class UblkGuestIT {
 
     @Test
     void suite() throws Exception {
-        String scripts = System.getProperty("project.root") + "/itests/ublk/";
-        Path logs = Files.createDirectories(Path.of("target", "ublk"));
-        File out = logs.resolve("suite.log").toFile();
-        List<String> command = new ArrayList<>(List.of(
-                scripts + "lab",
-                "--logs",
-                logs.toString(),
-                "--timeout",
-                Long.toString(LIMIT_SECONDS),
-                scripts + "suite"));
+        List<String> suite = new ArrayList<>(List.of(Lab.script("ublk", "suite")));
         if (System.getenv("BLKTAP_UBLK") != null) {
-            command.add("--long");
+            suite.add("--long");
         }
-        Process lab = new ProcessBuilder(command)
-                .redirectInput(new File("/dev/null"))
-                .redirectOutput(out)
-                .redirectErrorStream(true)
-                .start();
-        try {
-            // the lab keeps its own limit; before it, it may download a kernel
-            assertTrue(lab.waitFor(LIMIT_SECONDS + 600, TimeUnit.SECONDS), "the lab has not ended");
-        } finally {
-            // it ends its emulator when it is asked
-            lab.destroy();
-            lab.waitFor(60, TimeUnit.SECONDS);
-        }
-        String lines = Files.readString(out.toPath());
-        System.out.println(lines);
-        assertTrue(lab.exitValue() == 0 && lines.contains("tests of ublk passed"), lines);
+        Lab lab = Lab.run("ublk", "ublk", 0, LIMIT_SECONDS, suite);
+        assertEquals(0, lab.status(), lab::toString);
+        assertTrue(lab.lines().stream().anyMatch(line -> line.contains("tests of ublk passed")), lab::toString);
     }
 }
