@@ -25,7 +25,7 @@ import org.blktap.api.engine.LoopStage;
 final class EpollLoop implements IoLoop {
     private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
 
-    /** A busy loop looks at its descriptors at least this often. */
+    /** A loop that does not sleep looks at its descriptors at least this often. */
     private static final long LOOK_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
 
     private static final VarHandle BUSY_SINCE;
@@ -53,6 +53,9 @@ final class EpollLoop implements IoLoop {
     private final Stages engines = new Stages(this::stageFailed);
     private final Stages nodes = new Stages(this::stageFailed);
     private long now = System.nanoTime();
+    /** What completes now had completed when the turn began, or while the loop slept. */
+    private boolean completedBefore;
+
     private long lastLook = now;
     private final TurnCounters counters = new TurnCounters();
     /** When the present turn began, for other threads; 0 while the loop sleeps. */
@@ -94,11 +97,7 @@ final class EpollLoop implements IoLoop {
             }
             boolean work = runTasks();
             work |= runAlarms();
-            work |= turn();
-            if (now - lastLook > LOOK_NANOS) {
-                lastLook = now;
-                work |= epoll.handle(epoll.await(0)) > 0;
-            }
+            work |= turn(!work);
             if (work) {
                 lastWork = now;
             } else if (now - lastWork < spinNanos.getAsLong() && (nodes.pollable() || engines.pollable())) {
@@ -106,6 +105,13 @@ final class EpollLoop implements IoLoop {
             } else if (!(engines.arm() | nodes.arm())) {
                 sleep();
                 slept = true;
+                continue;
+            }
+            if (now - lastLook > LOOK_NANOS) {
+                lastLook = now;
+                if (epoll.handle(epoll.await(0)) > 0) {
+                    lastWork = now;
+                }
             }
         }
         busySince = 0;
@@ -113,6 +119,7 @@ final class EpollLoop implements IoLoop {
         epoll.close();
     }
 
+    /** Reads the clock, which is a system call in a dom0 whose clock source is Xen's. */
     private void endTurn() {
         long began = now;
         now = System.nanoTime();
@@ -124,8 +131,11 @@ final class EpollLoop implements IoLoop {
         BUSY_SINCE.setRelease(this, now);
     }
 
-    private boolean turn() {
+    /** @param begins whether nothing else has been done in this turn */
+    private boolean turn(boolean begins) {
+        completedBefore = begins;
         boolean work = engines.poll();
+        completedBefore = false;
         work |= nodes.poll();
         engines.flush();
         // requests that completed during submission are answered in this turn
@@ -164,7 +174,8 @@ final class EpollLoop implements IoLoop {
         if (!tasks.isEmpty() || closing) {
             milliseconds = 0;
         }
-        endTurn();
+        // the turn that ends here had nothing to do, and took no time that would be worth a look at the clock
+        counters.ended(0, now);
         BUSY_SINCE.setRelease(this, 0L);
         int ready = epoll.await(milliseconds);
         // the next turn begins with the handlers
@@ -272,6 +283,11 @@ final class EpollLoop implements IoLoop {
     @Override
     public long nanoTime() {
         return now;
+    }
+
+    @Override
+    public long completionNanoTime() {
+        return completedBefore ? now : System.nanoTime();
     }
 
     @Override

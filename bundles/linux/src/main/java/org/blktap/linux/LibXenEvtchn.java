@@ -25,7 +25,10 @@ public final class LibXenEvtchn {
     /** Unbinds all ports of the handle. */
     public static native int xenevtchn_close(long handle);
 
-    /** Readable while a port is pending. It must stay blocking: wait on it before each {@link #xenevtchn_pending}. */
+    /**
+     * Readable while a port is pending. A read returns the pending ports, four bytes each, and masks them; a write of
+     * ports unmasks them (xen/evtchn.h). It must stay blocking: wait on it before each read.
+     */
     public static native int xenevtchn_fd(long handle);
 
     /** Returns a local port, bound to another domain's; it is pending at once. */
@@ -34,11 +37,6 @@ public final class LibXenEvtchn {
     public static native int xenevtchn_unbind(long handle, int port);
 
     public static native int xenevtchn_notify(long handle, int port);
-
-    /** Returns the next pending port, and masks it until {@link #xenevtchn_unmask}. Blocks while none is pending. */
-    public static native int xenevtchn_pending(long handle);
-
-    public static native int xenevtchn_unmask(long handle, int port);
 
     /** Limits the handle to ports of one domain. */
     public static native int xenevtchn_restrict(long handle, short domid);

@@ -60,6 +60,15 @@ public interface IoLoop extends Executor, AutoCloseable {
     long nanoTime();
 
     /**
+     * The time for the stamp of an operation that completes now: {@link #nanoTime} where that is as good, as for what
+     * engines find completed at the beginning of a turn, else {@link System#nanoTime}, which may be a system call (in a
+     * dom0 of Xen). Loop only.
+     */
+    default long completionNanoTime() {
+        return System.nanoTime();
+    }
+
+    /**
      * Calls a handler whenever a file descriptor is ready, until it throws. Loop only.
      *
      * @param events a set of {@link #READABLE}, {@link #WRITABLE} and {@link #EDGE_TRIGGERED}

@@ -261,7 +261,7 @@ public final class Gate implements DiskPort, Request.Completion {
         inFlight--;
         progressNanos = loop.nanoTime();
         request.end(errno);
-        statistics.count(request, System.nanoTime());
+        statistics.count(request, loop.completionNanoTime());
         if (errno != 0) {
             errors.failed(request);
         }

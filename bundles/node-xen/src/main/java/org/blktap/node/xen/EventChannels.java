@@ -11,7 +11,7 @@ interface EventChannels extends AutoCloseable {
     int bind(int domain, int remotePort) throws IOException;
 
     /**
-     * Takes a pending event, and lets the next one of its port come. Only when {@link #fd} is readable.
+     * Takes the pending events of all ports, and lets the next ones come. Only when {@link #fd} is readable.
      *
      * @throws java.io.UncheckedIOException when no event can be read any more
      */
