@@ -30,10 +30,7 @@ class XenPageIT {
             "cp ", "a program of the system",
             "ln -sfn", "a program of the system",
             "systemctl restart", "the lab has no systemd; the suite ends the daemon and starts it",
-            "xl migrate", "the emulator cannot (\"Failed to enable logdirty\"); LiveDiskIT has both daemons",
-            "xl block-detach", "libxl does the same when a guest ends",
-            "file:", "for xl the same as phy: of a path",
-            "tap:vmdk:", "xl refuses it");
+            "xl migrate", "the emulator cannot (\"Failed to enable logdirty\"); LiveDiskIT has both daemons");
 
     /** Where a script has a variable. */
     private static final char VARIABLE = '§';
