@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.PrintWriter;
+import java.io.Reader;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,6 +16,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -356,6 +358,31 @@ class ArchitectureIT {
      * For each package of a bundle, the other packages of it that it uses, by their names below the bundle's; read from
      * the classes.
      */
+    /**
+     * A guest's disk does not wait for what only people need; a bundle without a level of its own is one that a disk
+     * may need.
+     */
+    @Test
+    void disksAreOpenedBeforeWhatOnlyPeopleNeed() throws Exception {
+        Properties levels = new Properties();
+        try (Reader reader = Files.newBufferedReader(
+                Path.of(System.getProperty("project.root"), "distribution/conf/config.properties"))) {
+            levels.load(reader);
+        }
+        int disks = level(levels, "core");
+        for (String needed : List.of("", "org.apache.felix.configadmin", "config", "org.apache.felix.fileinstall")) {
+            assertTrue(level(levels, needed) < disks, needed);
+        }
+        for (String later :
+                List.of("health", "shell", "metrics", "org.apache.felix.gogo.runtime", "org.apache.felix.gogo.shell")) {
+            assertTrue(level(levels, later) > disks, later);
+        }
+    }
+
+    private static int level(Properties levels, String jar) {
+        return Integer.parseInt(levels.getProperty("blktap.level" + (jar.isEmpty() ? "" : "." + jar)));
+    }
+
     private static Map<String, Set<String>> arrows(String bundle, Path jar) {
         StringWriter out = new StringWriter();
         PrintWriter writer = new PrintWriter(out);
