@@ -9,6 +9,7 @@ import static org.ops4j.pax.exam.CoreOptions.frameworkProperty;
 import static org.ops4j.pax.exam.CoreOptions.junitBundles;
 import static org.ops4j.pax.exam.CoreOptions.systemProperty;
 
+import java.io.IOException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,6 +59,8 @@ public class ContainerIT {
     @Configuration
     public Option[] distribution() throws Exception {
         Path directory = Files.createTempDirectory("blktap-container");
+        // the framework uses it until the process ends
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> remove(directory)));
         Path tar;
         try (Stream<Path> files = Files.list(Path.of(System.getProperty("distribution.directory")))) {
             tar = files.filter(f -> f.getFileName().toString().endsWith(".tar.gz"))
@@ -80,6 +83,9 @@ public class ContainerIT {
                         .value(directory.resolve("data/tmp").toString()),
                 frameworkProperty("blktap.data.dir")
                         .value(directory.resolve("data").toString()),
+                systemProperty("images.directory")
+                        .value(Files.createDirectory(directory.resolve("images"))
+                                .toString()),
                 systemProperty("example.jar").value(System.getProperty("example.jar"))));
         for (String folder : new String[] {"bundle", "deploy"}) {
             try (Stream<Path> jars = Files.list(directory.resolve(folder))) {
@@ -91,6 +97,22 @@ public class ContainerIT {
             }
         }
         return options.toArray(Option[]::new);
+    }
+
+    private static void remove(Path directory) {
+        try {
+            new ProcessBuilder("rm", "-rf", directory.toString())
+                    .inheritIO()
+                    .start()
+                    .waitFor();
+        } catch (IOException | InterruptedException e) {
+            System.err.println(directory + " is left: " + e);
+        }
+    }
+
+    /** A file that is not there yet. */
+    private static Path image(String name) {
+        return Path.of(System.getProperty("images.directory"), name);
     }
 
     /** Config Admin and the settings come first, as in the distribution. */
@@ -172,8 +194,7 @@ public class ContainerIT {
 
     @Test
     public void specsAreBoundToDriversByTheirType() throws Exception {
-        Path image = Files.createTempFile("container", ".qcow");
-        Files.delete(image);
+        Path image = image("a.qcow");
         images.create(TapSpec.parse("tap:qcow:" + image), 64 << 20, null, false, Map.of());
         assertEquals(
                 "qcow",
@@ -237,8 +258,7 @@ public class ContainerIT {
 
     @Test
     public void anEngineAndANodeKindMayBeReplacedToo() throws Exception {
-        Path image = Files.createTempFile("container", ".img");
-        Files.write(image, new byte[1 << 20]);
+        Path image = Files.write(image("a.img"), new byte[1 << 20]);
         attachments.attach(request("tap:aio:" + image, "e", "nbd"));
         bundleOf("aio").stop();
         assertEquals(State.PARKED, attachments.status("e").state());
@@ -249,6 +269,5 @@ public class ContainerIT {
         bundleOf("node-nbd").start();
         await("e", State.RUNNING);
         attachments.detach("e");
-        Files.delete(image);
     }
 }
