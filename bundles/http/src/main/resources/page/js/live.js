@@ -83,9 +83,9 @@ async function stats(signal) {
     if (signal.aborted) {
         return;
     }
-    const rates = meter.measure(answer.disks, answer.timeMillis);
+    const rates = meter.measure(answer.attachments, answer.timeMillis);
     const back = !state.online;
-    change({online: true, stats: new Map(answer.disks.map(each => [each.id, each])), rates});
+    change({online: true, stats: new Map(answer.attachments.map(each => [each.id, each])), rates});
     if (back) {
         refresh('daemon', 'disks', 'jobs', 'health', 'bundles', 'events');
     }

@@ -30,7 +30,7 @@ class HttpApiIT extends HttpUser {
         String spec = create("qcow2", "a.qcow2", "64M");
         JsonObject made = ask(
                         "POST",
-                        "/api/v1/disks",
+                        "/api/v1/attachments",
                         attachBody(spec, "a", ",'filters':['throttle,iops=5000'],'options':{'on-eio':'park'}"))
                 .is(201)
                 .object();
@@ -45,65 +45,67 @@ class HttpApiIT extends HttpUser {
         assertEquals(List.of("throttle,iops=5000"), texts(made.getAsJsonArray("filters")));
         assertEquals(
                 1,
-                ask("GET", "/api/v1/disks", null)
+                ask("GET", "/api/v1/attachments", null)
                         .is(200)
                         .json()
                         .getAsJsonArray()
                         .size());
 
         io("a", "write 0 64k", "read 0 4k");
-        JsonObject stats = get("/api/v1/stats").getAsJsonArray("disks").get(0).getAsJsonObject();
+        JsonObject stats =
+                get("/api/v1/stats").getAsJsonArray("attachments").get(0).getAsJsonObject();
         JsonObject write = stats.getAsJsonObject("operations").getAsJsonObject("write");
         assertEquals(writes("a"), write.get("count").getAsLong());
         assertTrue(write.getAsJsonObject("latency").get("p99").getAsDouble() > 0, stats::toString);
 
-        JsonObject parked = ask("POST", "/api/v1/disks/a/park", null).is(200).object();
+        JsonObject parked =
+                ask("POST", "/api/v1/attachments/a/park", null).is(200).object();
         assertEquals("operator", parked.getAsJsonObject("reason").get("kind").getAsString());
         assertEquals(
                 "running",
-                ask("POST", "/api/v1/disks/a/resume", "{}")
+                ask("POST", "/api/v1/attachments/a/resume", "{}")
                         .is(200)
                         .object()
                         .get("state")
                         .getAsString());
-        JsonObject taken = ask("POST", "/api/v1/disks/a/snapshot", "{'name':'monday'}")
+        JsonObject taken = ask("POST", "/api/v1/attachments/a/snapshot", "{'name':'monday'}")
                 .is(200)
                 .object();
         assertEquals(List.of(spec + ".monday.qcow2", spec), texts(taken.getAsJsonArray("chain")));
         assertEquals(
                 128 << 20,
-                ask("POST", "/api/v1/disks/a/resize", "{'size':'128M'}")
+                ask("POST", "/api/v1/attachments/a/resize", "{'size':'128M'}")
                         .is(200)
                         .object()
                         .get("sizeBytes")
                         .getAsLong());
         assertEquals(
                 texts(taken.getAsJsonArray("chain")),
-                texts(get("/api/v1/disks/a").getAsJsonArray("chain")));
+                texts(get("/api/v1/attachments/a").getAsJsonArray("chain")));
 
-        ask("DELETE", "/api/v1/disks/a?force=true", null).is(204);
-        ask("GET", "/api/v1/disks/a", null).says(404, "no attachment 'a'");
+        ask("DELETE", "/api/v1/attachments/a?force=true", null).is(204);
+        ask("GET", "/api/v1/attachments/a", null).says(404, "no attachment 'a'");
     }
 
     @Test
     void nodesAndFiltersComeAndGo() throws Exception {
-        ask("POST", "/api/v1/disks", attachBody(create("qcow2", "a.qcow2", "64M"), "a", ""))
+        ask("POST", "/api/v1/attachments", attachBody(create("qcow2", "a.qcow2", "64M"), "a", ""))
                 .is(201);
-        JsonObject plugged = ask("POST", "/api/v1/disks/a/plug", "{'node':'vhost-user'}")
+        JsonObject plugged = ask("POST", "/api/v1/attachments/a/plug", "{'node':'vhost-user'}")
                 .is(200)
                 .object();
         assertEquals(List.of("nbd", "vhost-user"), kinds(plugged));
-        ask("POST", "/api/v1/disks/a/plug", "{'node':'nonsense'}").says(422, "nonsense");
-        ask("POST", "/api/v1/disks/a/plug", "{}").says(400, "node is missing");
-        ask("POST", "/api/v1/disks/no/plug", "{'node':'nbd'}").says(404, "no attachment 'no'");
-        ask("POST", "/api/v1/disks/a/unplug", "{'node':'xen'}").says(404, "xen");
+        ask("POST", "/api/v1/attachments/a/plug", "{'node':'nonsense'}").says(422, "nonsense");
+        ask("POST", "/api/v1/attachments/a/plug", "{}").says(400, "node is missing");
+        ask("POST", "/api/v1/attachments/no/plug", "{'node':'nbd'}").says(404, "no attachment 'no'");
+        ask("POST", "/api/v1/attachments/a/unplug", "{'node':'xen'}").says(404, "xen");
         assertEquals(
                 List.of("nbd"),
-                kinds(ask("POST", "/api/v1/disks/a/unplug", "{'node':'vhost-user','force':true}")
+                kinds(ask("POST", "/api/v1/attachments/a/unplug", "{'node':'vhost-user','force':true}")
                         .is(200)
                         .object()));
 
-        String filters = "/api/v1/disks/a/filters";
+        String filters = "/api/v1/attachments/a/filters";
         assertEquals("[]", ask("GET", filters, null).is(200).text());
         JsonObject added = ask("POST", filters, "{'filter':'throttle,iops=5000,iops-burst=9000'}")
                 .is(200)
@@ -112,7 +114,7 @@ class HttpApiIT extends HttpUser {
         ask("POST", filters, "{'filter':'trace','below':'throttle'}").is(200);
         assertEquals(
                 List.of("trace", "throttle,iops=5000,iops-burst=9000"),
-                texts(get("/api/v1/disks/a").getAsJsonArray("filters")));
+                texts(get("/api/v1/attachments/a").getAsJsonArray("filters")));
         ask("PATCH", filters + "/throttle", "{'options':{'iops':4000,'iops-burst':null}}")
                 .is(200);
         JsonObject throttle =
@@ -138,44 +140,50 @@ class HttpApiIT extends HttpUser {
 
     @Test
     void whatIsWrongIsRefusedInTheDaemonsWords() throws Exception {
-        ask("POST", "/api/v1/disks", "{'id':'a'}").says(400, "spec is missing");
-        ask("POST", "/api/v1/disks", "{'spec':'tap:raw:a/b'}").says(400, "relative");
-        ask("POST", "/api/v1/disks", "{'spec':'tap:ram:x,size=1M','node':[]}").says(400, "unknown member 'node'");
-        ask("POST", "/api/v1/disks", attachBody("tap:raw:" + directory + "/no", "a", ""))
+        ask("POST", "/api/v1/attachments", "{'id':'a'}").says(400, "spec is missing");
+        ask("POST", "/api/v1/attachments", "{'spec':'tap:raw:a/b'}").says(400, "relative");
+        ask("POST", "/api/v1/attachments", "{'spec':'tap:ram:x,size=1M','node':[]}")
+                .says(400, "unknown member 'node'");
+        ask("POST", "/api/v1/attachments", attachBody("tap:raw:" + directory + "/no", "a", ""))
                 .says(404, "no");
-        ask("POST", "/api/v1/disks", attachBody("tap:nonsense:/x", "a", "")).says(422, "nonsense");
-        ask("POST", "/api/v1/disks", "{'spec':").says(400, "not JSON");
-        ask("POST", "/api/v1/disks", "[".repeat(5000)).says(400, "JSON");
-        ask("POST", "/api/v1/disks", "{'spec':'" + "x".repeat(70_000) + "'}").says(413, "larger");
-        ask("POST", "/api/v1/disks", null, "-H", "Content-Type: text/plain", "-d", "{}")
+        ask("POST", "/api/v1/attachments", attachBody("tap:nonsense:/x", "a", ""))
+                .says(422, "nonsense");
+        ask("POST", "/api/v1/attachments", "{'spec':").says(400, "not JSON");
+        ask("POST", "/api/v1/attachments", "[".repeat(5000)).says(400, "JSON");
+        ask("POST", "/api/v1/attachments", "{'spec':'" + "x".repeat(70_000) + "'}")
+                .says(413, "larger");
+        ask("POST", "/api/v1/attachments", null, "-H", "Content-Type: text/plain", "-d", "{}")
                 .says(415, "application/json");
-        ask("POST", "/api/v1/disks", attachBody("tap:ram:x,size=1M", "a", "")).is(201);
-        ask("POST", "/api/v1/disks", attachBody("tap:ram:y,size=1M", "a", "")).says(409, "a");
-        ask("POST", "/api/v1/disks/a/resize", "{'size':'many'}").says(400, "size");
-        ask("DELETE", "/api/v1/disks/a?force=perhaps", null).says(400, "force");
+        ask("POST", "/api/v1/attachments", attachBody("tap:ram:x,size=1M", "a", ""))
+                .is(201);
+        ask("POST", "/api/v1/attachments", attachBody("tap:ram:y,size=1M", "a", ""))
+                .says(409, "a");
+        ask("POST", "/api/v1/attachments/a/resize", "{'size':'many'}").says(400, "size");
+        ask("DELETE", "/api/v1/attachments/a?force=perhaps", null).says(400, "force");
         ask("GET", "/api/v1/jobs/99", null).says(404, "no job '99'");
-        ask("POST", "/api/v1/jobs", "{'kind':'nonsense','disk':'a'}").says(404, "nonsense");
-        ask("POST", "/api/v1/jobs", "{'kind':'commit','disk':'a','tpo':'x'}").says(400, "tpo");
+        ask("POST", "/api/v1/jobs", "{'kind':'nonsense','attachment':'a'}").says(404, "nonsense");
+        ask("POST", "/api/v1/jobs", "{'kind':'commit','attachment':'a','tpo':'x'}")
+                .says(400, "tpo");
         ask("GET", "/api/v1/diag?name=nothing", null).says(404, "nothing");
         curl(List.of("-H", "Authorization: Bearer " + token(), url("/api/v1/nothing")))
                 .says(404, "openapi.json");
-        curl(List.of("-X", "PUT", "-H", "Authorization: Bearer " + token(), url("/api/v1/disks")))
+        curl(List.of("-X", "PUT", "-H", "Authorization: Bearer " + token(), url("/api/v1/attachments")))
                 .says(405, "GET and POST");
     }
 
     @Test
     void jobsAreStartedWatchedAndChanged() throws Exception {
         String spec = create("qcow2", "a.qcow2", "64M");
-        ask("POST", "/api/v1/disks", attachBody(spec, "a", "")).is(201);
-        ask("POST", "/api/v1/disks/a/snapshot", null).is(200);
+        ask("POST", "/api/v1/attachments", attachBody(spec, "a", "")).is(201);
+        ask("POST", "/api/v1/attachments/a/snapshot", null).is(200);
         io("a", "write 0 32M");
-        String job = ask("POST", "/api/v1/jobs", "{'kind':'commit','disk':'a','speed':1000000}")
+        String job = ask("POST", "/api/v1/jobs", "{'kind':'commit','attachment':'a','speed':1000000}")
                 .is(201)
                 .object()
                 .get("id")
                 .getAsString();
-        assertEquals(List.of(job), texts(get("/api/v1/disks/a").getAsJsonArray("jobs")));
-        ask("POST", "/api/v1/jobs", "{'kind':'commit','disk':'a'}").says(409, "job " + job);
+        assertEquals(List.of(job), texts(get("/api/v1/attachments/a").getAsJsonArray("jobs")));
+        ask("POST", "/api/v1/jobs", "{'kind':'commit','attachment':'a'}").says(409, "job " + job);
         String path = "/api/v1/jobs/" + job;
         ask("POST", path + "/pause", null).is(200);
         Wait.until("it rests", () -> get(path).get("state").getAsString().equals("paused"));
@@ -189,7 +197,7 @@ class HttpApiIT extends HttpUser {
         Wait.until("it has ended", () -> get(path).get("state").getAsString().equals("failed"));
         ask("PATCH", path, "{'speed':0}").says(409, "has ended");
 
-        String second = ask("POST", "/api/v1/jobs", "{'kind':'commit','disk':'a'}")
+        String second = ask("POST", "/api/v1/jobs", "{'kind':'commit','attachment':'a'}")
                 .is(201)
                 .object()
                 .get("id")
@@ -197,12 +205,13 @@ class HttpApiIT extends HttpUser {
         Wait.until(
                 "it is done",
                 () -> get("/api/v1/jobs/" + second).get("state").getAsString().equals("done"));
-        assertEquals(List.of(spec), texts(get("/api/v1/disks/a").getAsJsonArray("chain")));
+        assertEquals(List.of(spec), texts(get("/api/v1/attachments/a").getAsJsonArray("chain")));
         String target = spec("qcow2", "backup.qcow2");
         String third = ask(
                         "POST",
                         "/api/v1/jobs",
-                        "{'kind':'backup','disk':'a','target':'" + target + "','options':{'cluster-size':'128K'}}")
+                        "{'kind':'backup','attachment':'a','target':'" + target
+                                + "','options':{'cluster-size':'128K'}}")
                 .is(201)
                 .object()
                 .get("id")
@@ -223,7 +232,7 @@ class HttpApiIT extends HttpUser {
         Path zero = daemon.home.resolve("examples/driver-zero.jar");
         JsonObject deployed = upload("driver-zero-9.9.jar", zero).is(201).object();
         assertEquals("org.blktap.driver-zero", deployed.get("name").getAsString());
-        ask("POST", "/api/v1/disks", "{'spec':'tap:zero:1M','id':'z'}").is(201);
+        ask("POST", "/api/v1/attachments", "{'spec':'tap:zero:1M','id':'z'}").is(201);
         JsonObject listed = null;
         for (var each : ask("GET", "/api/v1/bundles", null).is(200).json().getAsJsonArray()) {
             JsonObject bundle = each.getAsJsonObject();
@@ -232,7 +241,7 @@ class HttpApiIT extends HttpUser {
         assertTrue(listed != null && listed.get("active").getAsBoolean(), String.valueOf(listed));
 
         upload("driver-zero.jar", daemon.home.resolve("README.md")).says(422, "not a jar");
-        assertEquals("running", get("/api/v1/disks/z").get("state").getAsString(), "the one before stays");
+        assertEquals("running", get("/api/v1/attachments/z").get("state").getAsString(), "the one before stays");
         for (String name :
                 List.of("../evil.jar", "..%2fevil.jar", "a/b.jar", ".hidden.jar", "evil.txt", "", "%00.jar")) {
             upload(name, zero).says(400, "name");
@@ -255,7 +264,7 @@ class HttpApiIT extends HttpUser {
         try (var left = Files.list(daemon.dataDir.resolve("http/uploads"))) {
             assertEquals(0, left.count());
         }
-        ask("DELETE", "/api/v1/disks/z", null).is(204);
+        ask("DELETE", "/api/v1/attachments/z", null).is(204);
         ask("DELETE", "/api/v1/bundles/driver-zero", null).is(204);
         ask("DELETE", "/api/v1/bundles/driver-zero", null).says(404, "driver-zero");
         ask("DELETE", "/api/v1/bundles/http", null).says(409, "itself");
@@ -285,8 +294,9 @@ class HttpApiIT extends HttpUser {
         Reply open = curl(List.of(url("/health"))).is(200);
         assertNull(open.object().get("checks"), "nothing of the daemon without the token");
         assertEquals("ok", open.object().get("status").getAsString());
-        ask("POST", "/api/v1/disks", attachBody("tap:ram:x,size=1M", "a", "")).is(201);
-        ask("POST", "/api/v1/disks/a/park", null).is(200);
+        ask("POST", "/api/v1/attachments", attachBody("tap:ram:x,size=1M", "a", ""))
+                .is(201);
+        ask("POST", "/api/v1/attachments/a/park", null).is(200);
         Wait.until(
                 "health shows it",
                 () -> !ask("GET", "/health", null)

@@ -88,7 +88,7 @@ class HttpClientsIT extends HttpUser {
 
     @Test
     void strangersGetNothing() throws Exception {
-        String all = url("/api/v1/disks");
+        String all = url("/api/v1/attachments");
         curl(List.of(all)).says(401, "Bearer");
         curl(List.of("-H", "Authorization: Bearer " + token() + "x", all)).says(401, "Bearer");
         curl(List.of("-u", "root:" + token(), all)).says(401, "Bearer");
@@ -106,10 +106,10 @@ class HttpClientsIT extends HttpUser {
                 "/page/../../x",
                 "/%2e%2e/%2e%2e/etc/passwd",
                 "/..%2f..%2fetc/passwd",
-                "/index.html/../api/v1/disks",
-                "/index.html;/api/v1/disks",
-                "//api/v1/disks",
-                "/%2fapi/v1/disks",
+                "/index.html/../api/v1/attachments",
+                "/index.html;/api/v1/attachments",
+                "//api/v1/attachments",
+                "/%2fapi/v1/attachments",
                 "/api/v1/../v1/disks",
                 "/WEB-INF/web.xml",
                 "/OSGI-INF/",
@@ -131,8 +131,8 @@ class HttpClientsIT extends HttpUser {
             "",
             "GET / HT",
             "GET / HTTP/1.1\r\nHost: localhost\r\nX-",
-            head("/api/v1/disks"),
-            "POST /api/v1/disks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
+            head("/api/v1/attachments"),
+            "POST /api/v1/attachments HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
             "\0\1\2\3",
         };
         // a byte now and then does not help
@@ -140,7 +140,7 @@ class HttpClientsIT extends HttpUser {
         for (int i = 0; i < 240; i++) {
             slow.add(open(halves[i % halves.length]));
         }
-        ask("GET", "/api/v1/disks", null).is(200);
+        ask("GET", "/api/v1/attachments", null).is(200);
         Wait.until("it is cut off", () -> {
             try {
                 drip.getOutputStream().write('x');
@@ -156,7 +156,7 @@ class HttpClientsIT extends HttpUser {
             slow.add(open(halves[i % halves.length]));
         }
         // if they are more than the places, who comes now waits until some are cut off
-        ask("GET", "/api/v1/disks", null).is(200);
+        ask("GET", "/api/v1/attachments", null).is(200);
         closeAll(slow);
         assertTrue(daemon.threads("blktap-http") < 40, "threads");
     }
@@ -221,7 +221,7 @@ class HttpClientsIT extends HttpUser {
                 default -> new String[] {"GET", "", ""};
             };
             asked.add(client.sendAsync(
-                    HttpRequest.newBuilder(URI.create(url("/api/v1/disks" + request[1])))
+                    HttpRequest.newBuilder(URI.create(url("/api/v1/attachments" + request[1])))
                             .header("Authorization", "Bearer " + token())
                             .header("Content-Type", "application/json")
                             .method(request[0], HttpRequest.BodyPublishers.ofString(request[2]))
@@ -232,7 +232,7 @@ class HttpClientsIT extends HttpUser {
             HttpResponse<String> response = each.get(Run.LIMIT_SECONDS, TimeUnit.SECONDS);
             assertTrue(Set.of(200, 201, 204, 404, 409, 503).contains(response.statusCode()), response.body());
         }
-        ask("GET", "/api/v1/disks", null).is(200);
+        ask("GET", "/api/v1/attachments", null).is(200);
     }
 
     @Test
@@ -241,7 +241,7 @@ class HttpClientsIT extends HttpUser {
         try (Socket socket = open(head("/api/v1/events?after=0") + "\r\n")) {
             BufferedReader events = reader(socket);
             await(events, "deployed");
-            ask("POST", "/api/v1/disks", "{'spec':'tap:ram:x,size=1M','id':'x'}")
+            ask("POST", "/api/v1/attachments", "{'spec':'tap:ram:x,size=1M','id':'x'}")
                     .is(201);
             after = await(events, "attached");
             Path jar = daemon.home.resolve("optional/http.jar");
@@ -275,7 +275,7 @@ class HttpClientsIT extends HttpUser {
                 () -> curl(List.of("-H", "Authorization: Bearer " + token, url("/api/v1/daemon")))
                                 .status()
                         == 200);
-        ask("GET", "/api/v1/disks/x", null).is(200);
+        ask("GET", "/api/v1/attachments/x", null).is(200);
         assertFalse(Files.exists(daemon.dataDir.resolve("http/uploads/half.jar")));
         try (Socket socket = open(head("/api/v1/events", "Last-Event-ID: " + after) + "\r\n")) {
             await(reader(socket), "ready");
@@ -284,7 +284,7 @@ class HttpClientsIT extends HttpUser {
             await(reader(socket), "gap");
         }
         ask("GET", "/api/v1/events?after=x", null).says(400, "number");
-        ask("DELETE", "/api/v1/disks/x", null).is(204);
+        ask("DELETE", "/api/v1/attachments/x", null).is(204);
     }
 
     private static String read(BufferedReader in) {
@@ -317,7 +317,7 @@ class HttpClientsIT extends HttpUser {
                     + "\"], \"tls\": true, \"tls.directory\": \"" + pki.directory()
                     + "\", \"subjects\": \"CN=backup%2CO=Example;O=Example%2CCN=backup\"}}");
             daemon.blktap("config", "--reload").ok();
-            String all = "https://localhost:" + open + "/api/v1/disks";
+            String all = "https://localhost:" + open + "/api/v1/attachments";
             String ca = pki.directory().resolve("ca-cert.pem").toString();
             Wait.until(
                     "TLS is there",

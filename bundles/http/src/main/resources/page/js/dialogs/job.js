@@ -57,7 +57,7 @@ export function jobDialog(chosen) {
             </div>`;
         },
         act: async data => {
-            const request = {kind, disk: id};
+            const request = {kind, attachment: id};
             if (KINDS[kind].target) {
                 request.target = spec(data.get('type'), data.get('to').trim());
             }

@@ -52,7 +52,7 @@ function operations(disk) {
 }
 
 function work(disk) {
-    const jobs = state.jobs.filter(each => each.disk === disk.id);
+    const jobs = state.jobs.filter(each => each.attachment === disk.id);
     return jobs.length ? html`<section class="card" aria-labelledby="jobs-title"><header><h2 id="jobs-title">Jobs</h2></header>
         <ul class="list">${jobs.map(each => jobItem(each, false))}</ul></section>` : nothing;
 }

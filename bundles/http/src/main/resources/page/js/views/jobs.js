@@ -47,7 +47,7 @@ export function jobItem(job, withDisk = true) {
     const now = is === 'running' ? speed(job) : NaN;
     return html`<li class="job" data-job=${job.id}>
         <div class="row"><span class="name">${job.kind}</span>
-            ${withDisk ? html`<a href=${`#/disks/${encodeURIComponent(job.disk)}`}>${job.disk}</a>` : nothing}
+            ${withDisk ? html`<a href=${`#/disks/${encodeURIComponent(job.attachment)}`}>${job.attachment}</a>` : nothing}
             ${stateBadge(job.state, JOB_TONES)}<span class="soft">job ${job.id}</span>${actions(job)}</div>
         <progress max="100" value=${percent} aria-label=${`Progress of job ${job.id}`}>${percent} %</progress>
         <div class="figures"><span class="percent">${percent} %</span>

@@ -52,7 +52,7 @@ public final class ApiServlet extends HttpServlet {
             @Reference Directories directories,
             @Reference ServiceComponentRuntime components)
             throws IOException {
-        new DisksResource(() -> attachments, () -> images, () -> jobs).addTo(router);
+        new AttachmentsResource(() -> attachments, () -> images, () -> jobs).addTo(router);
         new FiltersResource(() -> attachments).addTo(router);
         new JobsResource(() -> jobs).addTo(router);
         new BundlesResource(context, components, directories).addTo(router);

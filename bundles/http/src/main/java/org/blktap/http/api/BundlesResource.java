@@ -74,7 +74,7 @@ final class BundlesResource {
         JsonObject object = new JsonObject();
         object.addProperty("name", name);
         object.add("version", version == null ? JsonNull.INSTANCE : (JsonElement) new JsonPrimitive(version));
-        object.add("remarks", DiskJson.texts(remarks));
+        object.add("remarks", AttachmentJson.texts(remarks));
         return Reply.of(object).with(status);
     }
 

@@ -53,16 +53,20 @@ final class DaemonResource {
         object.addProperty("java", Runtime.version().toString());
         object.add(
                 "drivers",
-                DiskJson.texts(core.drivers().stream().map(ServiceStatus::name).toList()));
+                AttachmentJson.texts(
+                        core.drivers().stream().map(ServiceStatus::name).toList()));
         object.add(
                 "nodes",
-                DiskJson.texts(core.nodes().stream().map(ServiceStatus::name).toList()));
+                AttachmentJson.texts(
+                        core.nodes().stream().map(ServiceStatus::name).toList()));
         object.add(
                 "filters",
-                DiskJson.texts(core.filters().stream().map(ServiceStatus::name).toList()));
+                AttachmentJson.texts(
+                        core.filters().stream().map(ServiceStatus::name).toList()));
         object.add(
                 "engines",
-                DiskJson.texts(core.engines().stream().map(ServiceStatus::name).toList()));
+                AttachmentJson.texts(
+                        core.engines().stream().map(ServiceStatus::name).toList()));
         JsonObject limits = new JsonObject();
         Runtime runtime = Runtime.getRuntime();
         limits.add("heap_bytes", limit(runtime.totalMemory() - runtime.freeMemory(), runtime.maxMemory()));
@@ -82,7 +86,8 @@ final class DaemonResource {
         JsonObject object = new JsonObject();
         object.add(
                 "lines",
-                DiskJson.texts(new DaemonDiagnosis(context, components, attachments.get()).lines(ask.query("name"))));
+                AttachmentJson.texts(
+                        new DaemonDiagnosis(context, components, attachments.get()).lines(ask.query("name"))));
         return Reply.of(object);
     }
 }

@@ -12,7 +12,7 @@ import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
 
-/** The filters of an attachment, under {@code /disks/{id}/filters}. */
+/** The filters of an attachment, under {@code /attachments/{id}/filters}. */
 final class FiltersResource {
     private final Supplier<Attachments> attachments;
 
@@ -21,10 +21,10 @@ final class FiltersResource {
     }
 
     void addTo(Router router) {
-        router.add("GET", "/disks/{id}/filters", ask -> Reply.of(list(ask.segment(0))));
-        router.add("POST", "/disks/{id}/filters", this::add);
-        router.add("PATCH", "/disks/{id}/filters/{type}", this::set);
-        router.add("DELETE", "/disks/{id}/filters/{type}", this::remove);
+        router.add("GET", "/attachments/{id}/filters", ask -> Reply.of(list(ask.segment(0))));
+        router.add("POST", "/attachments/{id}/filters", this::add);
+        router.add("PATCH", "/attachments/{id}/filters/{type}", this::set);
+        router.add("DELETE", "/attachments/{id}/filters/{type}", this::remove);
     }
 
     private Reply add(Ask ask) throws ProblemException, DiskException {
@@ -66,7 +66,7 @@ final class FiltersResource {
             JsonObject filter = new JsonObject();
             filter.addProperty("type", type);
             filter.addProperty("spec", spec);
-            filter.add("values", DiskJson.map(reported.getOrDefault(type, Map.of())));
+            filter.add("values", AttachmentJson.map(reported.getOrDefault(type, Map.of())));
             all.add(filter);
         }
         return all;

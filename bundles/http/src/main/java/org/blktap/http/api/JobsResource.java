@@ -55,7 +55,7 @@ final class JobsResource {
     private Reply start(Ask ask) throws ProblemException, DiskException, InterruptedException {
         Body body = ask.json();
         String kind = body.required("kind");
-        String disk = body.required("disk");
+        String attachment = body.required("attachment");
         Map<String, String> settings = settings(body);
         Map<String, String> options = body.map("options");
         Map<String, String> targetOptions = body.map("targetOptions");
@@ -65,7 +65,7 @@ final class JobsResource {
                 arguments.put(each, Specs.parse(arguments.get(each)).toString());
             }
         }
-        JobStatus made = table().start(new JobRequest(kind, disk, settings, arguments, options, targetOptions));
+        JobStatus made = table().start(new JobRequest(kind, attachment, settings, arguments, options, targetOptions));
         return Reply.created(json(made), JOBS + made.id());
     }
 
@@ -96,7 +96,7 @@ final class JobsResource {
         JsonObject object = new JsonObject();
         object.addProperty("id", job.id());
         object.addProperty("kind", job.kind());
-        object.addProperty("disk", job.attachment());
+        object.addProperty("attachment", job.attachment());
         object.addProperty("state", job.state().toString());
         object.addProperty("doneBytes", job.doneBytes());
         object.addProperty("totalBytes", job.totalBytes());
@@ -106,7 +106,7 @@ final class JobsResource {
         object.addProperty("pausedMicros", job.pausedMicros());
         object.addProperty("createdMillis", job.createdMillis());
         object.addProperty("endedMillis", job.endedMillis());
-        object.add("values", DiskJson.map(job.values()));
+        object.add("values", AttachmentJson.map(job.values()));
         return object;
     }
 }

@@ -35,12 +35,12 @@ final class Router {
         }
     }
 
-    /** @param pattern such as {@code /disks/{id}} */
+    /** @param pattern such as {@code /attachments/{id}} */
     void add(String method, String pattern, Work work) {
         routes.add(new Route(method, segments(pattern), work));
     }
 
-    /** The routes, as {@code GET /disks/{id}}. */
+    /** The routes, as {@code GET /attachments/{id}}. */
     List<String> all() {
         return routes.stream()
                 .map(each -> each.method() + " /" + String.join("/", each.pattern()))

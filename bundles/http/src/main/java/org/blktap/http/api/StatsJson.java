@@ -23,7 +23,7 @@ final class StatsJson {
         stats.filters().forEach(each -> {
             JsonObject filter = new JsonObject();
             filter.addProperty("type", each.type());
-            filter.add("values", DiskJson.map(each.values()));
+            filter.add("values", AttachmentJson.map(each.values()));
             filters.add(filter);
         });
         object.add("filters", filters);
@@ -37,12 +37,12 @@ final class StatsJson {
         object.addProperty("errors", counter.errors());
         Latency latency = counter.latency();
         JsonObject micros = new JsonObject();
-        micros.add("mean", DiskJson.value(latency.mean()));
-        micros.add("p50", DiskJson.value(latency.p50()));
-        micros.add("p90", DiskJson.value(latency.p90()));
-        micros.add("p99", DiskJson.value(latency.p99()));
-        micros.add("p999", DiskJson.value(latency.p999()));
-        micros.add("max", DiskJson.value(latency.max()));
+        micros.add("mean", AttachmentJson.value(latency.mean()));
+        micros.add("p50", AttachmentJson.value(latency.p50()));
+        micros.add("p90", AttachmentJson.value(latency.p90()));
+        micros.add("p99", AttachmentJson.value(latency.p99()));
+        micros.add("p999", AttachmentJson.value(latency.p999()));
+        micros.add("max", AttachmentJson.value(latency.max()));
         object.add("latency", micros);
         return object;
     }

@@ -19,7 +19,7 @@ class OpenApiTest {
     @Test
     void itHasWhatIsServedAndNothingElse(@TempDir Path directory) throws Exception {
         Router router = new Router();
-        new DisksResource(() -> null, () -> null, () -> null).addTo(router);
+        new AttachmentsResource(() -> null, () -> null, () -> null).addTo(router);
         new FiltersResource(() -> null).addTo(router);
         new JobsResource(() -> null).addTo(router);
         new BundlesResource(null, null, Directories.of(directory)).addTo(router);

@@ -10,10 +10,10 @@ class RouterTest {
     private final Router router = new Router();
 
     RouterTest() {
-        router.add("GET", "/disks", ask -> reply("all"));
-        router.add("POST", "/disks", ask -> reply("attach"));
-        router.add("GET", "/disks/{id}", ask -> reply("one " + ask.segment(0)));
-        router.add("POST", "/disks/{id}/park", ask -> reply("park " + ask.segment(0)));
+        router.add("GET", "/attachments", ask -> reply("all"));
+        router.add("POST", "/attachments", ask -> reply("attach"));
+        router.add("GET", "/attachments/{id}", ask -> reply("one " + ask.segment(0)));
+        router.add("POST", "/attachments/{id}/park", ask -> reply("park " + ask.segment(0)));
     }
 
     private static Reply reply(String text) {
@@ -37,24 +37,26 @@ class RouterTest {
 
     @Test
     void aPathAndAMethodFindWhatAnswers() throws Exception {
-        assertEquals("all", answer("GET", "/disks"));
-        assertEquals("all", answer("HEAD", "/disks"));
-        assertEquals("attach", answer("POST", "/disks"));
-        assertEquals("one a b", answer("GET", "/disks/a b"));
-        assertEquals("one {id}", answer("GET", "/disks/{id}"));
-        assertEquals("park x", answer("POST", "/disks/x/park"));
+        assertEquals("all", answer("GET", "/attachments"));
+        assertEquals("all", answer("HEAD", "/attachments"));
+        assertEquals("attach", answer("POST", "/attachments"));
+        assertEquals("one a b", answer("GET", "/attachments/a b"));
+        assertEquals("one {id}", answer("GET", "/attachments/{id}"));
+        assertEquals("park x", answer("POST", "/attachments/x/park"));
     }
 
     @Test
     void whatIsNotThereIsSaid() throws Exception {
-        for (String path : new String[] {"/", "/disk", "/disks/a/b", "/disks/a/park/x", "/DISKS", "/disks//park/"}) {
+        for (String path : new String[] {
+            "/", "/attachment", "/attachments/a/b", "/attachments/a/park/x", "/ATTACHMENTS", "/attachments//park/"
+        }) {
             assertEquals(
                     404,
                     assertThrows(ProblemException.class, () -> answer("GET", path), path)
                             .problem()
                             .status());
         }
-        Reply reply = router.answer(ask("DELETE", "/disks"));
+        Reply reply = router.answer(ask("DELETE", "/attachments"));
         assertEquals(405, reply.status());
         assertEquals("GET, POST", reply.headers().get("Allow"));
     }

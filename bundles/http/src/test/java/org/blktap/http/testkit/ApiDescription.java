@@ -22,7 +22,7 @@ public final class ApiDescription {
         this.document = document;
     }
 
-    /** The operations, as {@code GET /api/v1/disks/{id}}. */
+    /** The operations, as {@code GET /api/v1/attachments/{id}}. */
     public TreeSet<String> operations() {
         TreeSet<String> all = new TreeSet<>();
         for (Map.Entry<String, JsonElement> path :

@@ -137,12 +137,7 @@ public final class Launcher {
         }
         Platform platform = new Platform(framework.getBundleContext(), read);
         platform.install(home.resolve("bundle"));
-        ReusedParsers.begin();
-        try {
-            framework.start();
-        } finally {
-            ReusedParsers.end();
-        }
+        framework.start();
         platform.check();
         reportDeployed();
         checked.countDown();

@@ -20,37 +20,37 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.PercentCoding;
 import org.blktap.api.disk.TapSpec;
 
-/** Attachments, under {@code /disks}, and their counters, under {@code /stats}. */
-final class DisksResource {
-    private static final String DISKS = "/api/v1/disks/";
+/** Attachments, under {@code /attachments}, and their counters, under {@code /stats}. */
+final class AttachmentsResource {
+    private static final String ATTACHMENTS = "/api/v1/attachments/";
 
     private final Supplier<Attachments> attachments;
     private final Supplier<Images> images;
     private final Supplier<Jobs> jobs;
 
-    DisksResource(Supplier<Attachments> attachments, Supplier<Images> images, Supplier<Jobs> jobs) {
+    AttachmentsResource(Supplier<Attachments> attachments, Supplier<Images> images, Supplier<Jobs> jobs) {
         this.attachments = attachments;
         this.images = images;
         this.jobs = jobs;
     }
 
     void addTo(Router router) {
-        router.add("GET", "/disks", ask -> list());
-        router.add("POST", "/disks", this::attach);
-        router.add("GET", "/disks/{id}", ask -> Reply.of(disk(ask.segment(0))));
-        router.add("DELETE", "/disks/{id}", this::detach);
-        router.add("POST", "/disks/{id}/park", this::park);
-        router.add("POST", "/disks/{id}/resume", this::resume);
-        router.add("POST", "/disks/{id}/snapshot", this::snapshot);
-        router.add("POST", "/disks/{id}/resize", this::resize);
-        router.add("POST", "/disks/{id}/plug", this::plug);
-        router.add("POST", "/disks/{id}/unplug", this::unplug);
+        router.add("GET", "/attachments", ask -> list());
+        router.add("POST", "/attachments", this::attach);
+        router.add("GET", "/attachments/{id}", ask -> Reply.of(attachment(ask.segment(0))));
+        router.add("DELETE", "/attachments/{id}", this::detach);
+        router.add("POST", "/attachments/{id}/park", this::park);
+        router.add("POST", "/attachments/{id}/resume", this::resume);
+        router.add("POST", "/attachments/{id}/snapshot", this::snapshot);
+        router.add("POST", "/attachments/{id}/resize", this::resize);
+        router.add("POST", "/attachments/{id}/plug", this::plug);
+        router.add("POST", "/attachments/{id}/unplug", this::unplug);
         router.add("GET", "/stats", ask -> stats());
     }
 
     private Reply list() throws ProblemException {
         JsonArray all = new JsonArray();
-        core().list().forEach(each -> all.add(DiskJson.of(each)));
+        core().list().forEach(each -> all.add(AttachmentJson.of(each)));
         return Reply.of(all);
     }
 
@@ -65,7 +65,7 @@ final class DisksResource {
                 body.texts("filters"));
         body.checkAllKnown();
         AttachmentStatus made = core().attach(request);
-        return Reply.created(disk(made.id()), DISKS + PercentCoding.encodeSegment(made.id()));
+        return Reply.created(attachment(made.id()), ATTACHMENTS + PercentCoding.encodeSegment(made.id()));
     }
 
     private Reply detach(Ask ask) throws ProblemException, DiskException {
@@ -76,13 +76,13 @@ final class DisksResource {
     private Reply park(Ask ask) throws ProblemException, DiskException {
         ask.json().checkAllKnown();
         core().park(ask.segment(0));
-        return Reply.of(disk(ask.segment(0)));
+        return Reply.of(attachment(ask.segment(0)));
     }
 
     private Reply resume(Ask ask) throws ProblemException, DiskException {
         ask.json().checkAllKnown();
         core().resume(ask.segment(0));
-        return Reply.of(disk(ask.segment(0)));
+        return Reply.of(attachment(ask.segment(0)));
     }
 
     private Reply resize(Ask ask) throws ProblemException, DiskException {
@@ -91,7 +91,7 @@ final class DisksResource {
         long bytes = size.size("size", -1);
         size.checkAllKnown("resize");
         core().resize(ask.segment(0), bytes);
-        return Reply.of(disk(ask.segment(0)));
+        return Reply.of(attachment(ask.segment(0)));
     }
 
     private Reply plug(Ask ask) throws ProblemException, DiskException {
@@ -99,7 +99,7 @@ final class DisksResource {
         String node = body.required("node");
         body.checkAllKnown();
         core().plug(ask.segment(0), node);
-        return Reply.of(disk(ask.segment(0)));
+        return Reply.of(attachment(ask.segment(0)));
     }
 
     private Reply unplug(Ask ask) throws ProblemException, DiskException {
@@ -108,7 +108,7 @@ final class DisksResource {
         boolean force = body.flag("force");
         body.checkAllKnown();
         core().unplug(ask.segment(0), node, force);
-        return Reply.of(disk(ask.segment(0)));
+        return Reply.of(attachment(ask.segment(0)));
     }
 
     private Reply snapshot(Ask ask) throws ProblemException, DiskException {
@@ -125,27 +125,28 @@ final class DisksResource {
         taken.addProperty("image", overlay.toString());
         taken.addProperty("backing", before.toString());
         taken.addProperty("pausedMicros", pauses.get(0).toNanos() / 1000);
-        taken.add("chain", DiskJson.texts(chain(overlay, before)));
+        taken.add("chain", AttachmentJson.texts(chain(overlay, before)));
         return Reply.of(taken);
     }
 
     private Reply stats() throws ProblemException, DiskException {
         JsonObject all = new JsonObject();
         all.addProperty("timeMillis", System.currentTimeMillis());
-        JsonArray disks = new JsonArray();
-        core().stats().forEach(each -> disks.add(StatsJson.of(each)));
-        all.add("disks", disks);
+        JsonArray attachments = new JsonArray();
+        core().stats().forEach(each -> attachments.add(StatsJson.of(each)));
+        all.add("attachments", attachments);
         return Reply.of(all);
     }
 
     /** An attachment with what is looked up for one alone. */
-    private JsonObject disk(String id) throws ProblemException, DiskException {
+    private JsonObject attachment(String id) throws ProblemException, DiskException {
         AttachmentStatus status = core().status(id);
-        JsonObject object = DiskJson.of(status);
+        JsonObject object = AttachmentJson.of(status);
         String backing = status.details().get(AttachmentStatus.BACKING);
         object.add(
                 "chain",
-                DiskJson.texts(chain(TapSpec.parse(status.spec()), backing == null ? null : TapSpec.parse(backing))));
+                AttachmentJson.texts(
+                        chain(TapSpec.parse(status.spec()), backing == null ? null : TapSpec.parse(backing))));
         JsonArray working = new JsonArray();
         Jobs table = jobs.get();
         if (table != null) {

@@ -12,8 +12,8 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.StateReason;
 
 /** Attachments as JSON. What it has is promised by the API: members are added, and never change. */
-final class DiskJson {
-    private DiskJson() {}
+final class AttachmentJson {
+    private AttachmentJson() {}
 
     static JsonObject of(AttachmentStatus disk) {
         JsonObject object = new JsonObject();
