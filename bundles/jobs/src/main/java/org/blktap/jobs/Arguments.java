@@ -8,7 +8,10 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 
-/** Makes what a job keeps of what was asked for; refuses what its kind does not know. One thread. */
+/**
+ * Turns the arguments of a request into the values that a job records, and refuses arguments that its kind does not
+ * know. One thread.
+ */
 public final class Arguments {
     private static final String YES = "yes";
 
@@ -21,7 +24,7 @@ public final class Arguments {
         given = new Options(request.arguments());
     }
 
-    /** Keeps an image that must be named. */
+    /** Records an image that must be given. */
     public Arguments image(String argument, String key) throws DiskException {
         if (given.text(argument, null) == null) {
             throw new DiskException(Reason.BAD_OPTION, request.kind() + ": " + argument + " is missing");
@@ -29,7 +32,7 @@ public final class Arguments {
         return imageIfGiven(argument, key);
     }
 
-    /** Keeps an image that may be named. */
+    /** Records an image that may be given. */
     public Arguments imageIfGiven(String argument, String key) throws DiskException {
         String text = given.text(argument, null);
         if (text != null) {
@@ -58,7 +61,9 @@ public final class Arguments {
         return given.text(argument, null) != null;
     }
 
-    /** Keeps the options of new images; null where the kind makes none, or does not open one for the attachment. */
+    /**
+     * Records the options of new images; a key is null if the kind makes no image, or opens none for the attachment.
+     */
     public Arguments options(String creation, String target) throws DiskException {
         put(creation, request.options());
         put(target, request.targetOptions());
@@ -73,7 +78,7 @@ public final class Arguments {
         options.forEach((key, value) -> values.put(prefix + key, value));
     }
 
-    /** @throws DiskException BAD_OPTION if something was given that nobody has asked for */
+    /** @throws DiskException BAD_OPTION if an argument was given that was not read */
     public Map<String, String> values() throws DiskException {
         given.checkAllKnown(request.kind());
         return values;

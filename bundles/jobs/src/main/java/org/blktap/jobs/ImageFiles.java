@@ -14,10 +14,10 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.linux.PinnedFile;
 import org.blktap.linux.WholeFile;
 
-/** The files of images: whether they are there, and their removal. */
+/** Looks for the files of images, and removes them. */
 public final class ImageFiles {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
-    /** Set by the core on the files that were created together with an image: the name of that. */
+    /** Attribute that the core sets on files that were created together with an image: the name of that image. */
     private static final String OWNER = "user.blktap.image";
 
     private static final int S_IFMT = 0170000;
@@ -25,7 +25,7 @@ public final class ImageFiles {
 
     private ImageFiles() {}
 
-    /** Whether a disk is there already and is not created: a block device, or another server's export. */
+    /** Whether a disk exists already and is not created: a block device, or another server's export. */
     public static boolean exists(TapSpec spec) {
         return spec.type().equals("nbd") || !spec.isRemote() && isBlockDevice(FileNames.path(spec.path()));
     }
@@ -56,7 +56,7 @@ public final class ImageFiles {
     }
 
     /**
-     * The number of an image's file, by which it is known again after a restart of the host as well; null if there is
+     * The inode number of an image's file, which identifies the file also after a restart of the host; null if there is
      * no file.
      */
     public static String number(TapSpec spec) {
@@ -71,8 +71,8 @@ public final class ImageFiles {
     }
 
     /**
-     * Whether the file of an image is there, and has been made since a time. Where the file system does not know when,
-     * the time of the last change counts: a caller must know that the file was not there before.
+     * Whether the file of an image exists, and was made after a time. Where the file system does not record that, the
+     * time of the last change counts: the caller must know that the file did not exist before.
      */
     public static boolean madeSince(TapSpec spec, long millis) {
         try {
@@ -98,7 +98,7 @@ public final class ImageFiles {
                     Files.delete(each);
                 }
             }
-            // not back after a power loss
+            // it does not come back after a power loss
             WholeFile.remove(image);
             LOG.log(Level.INFO, "removed " + FileNames.text(image));
         } catch (IOException e) {

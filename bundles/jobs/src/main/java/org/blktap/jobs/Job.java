@@ -14,18 +14,18 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 
 /**
- * One job: what it is, what operators want of it, and how far it is. Thread-safe. All but its progress is on record, so
- * that a restart goes on with it.
+ * One job: what it does, what operators have asked of it, and its progress. Thread-safe. All but the progress is on
+ * record, so that the job continues after a restart.
  */
 public final class Job {
-    /** The share of a job whose work finds out by itself how much the device can bear. */
+    /** The share of a job that adapts by itself to how much the device can bear. */
     public static final int AUTOMATIC_SHARE = 0;
 
     private static final int MOST_SHARE = 16;
 
     static final String PAUSED_BY_OPERATOR = "paused by an operator";
 
-    /** Held while the record is written: not the job's own lock, which loops take. */
+    /** Lock that is held while the record is written; loops take the job's own lock, and must not wait for that. */
     private final Object writing = new Object();
 
     private final JobFiles files;
@@ -50,7 +50,7 @@ public final class Job {
     /** The last state that was reported; null for a new job. */
     private JobState reported;
 
-    /** A new job. */
+    /** Makes a new job. */
     Job(JobFiles files, String id, String kind, String attachment, Map<String, String> values) {
         this.files = files;
         this.id = id;
@@ -60,7 +60,7 @@ public final class Job {
         this.values.putAll(values);
     }
 
-    /** One that is on record. */
+    /** Reads a job from its record. */
     Job(JobFiles files, String id, Properties record) {
         this.files = files;
         this.id = id;
@@ -125,7 +125,10 @@ public final class Job {
         onChange.run();
     }
 
-    /** Sets what receives each new state, once it is on record. Any thread, which it must not hold up. */
+    /**
+     * Sets the receiver of each new state, which is called once the state is on record. Called on any thread; it must
+     * not block.
+     */
     void onState(Consumer<JobStatus> receiver) {
         onState = receiver;
     }
@@ -160,7 +163,7 @@ public final class Job {
         return share;
     }
 
-    /** Whether the work must rest. */
+    /** Whether the work must pause. */
     public boolean paused() {
         return paused;
     }
@@ -169,7 +172,7 @@ public final class Job {
         return cancelled;
     }
 
-    /** Whether an operator wants the last step of a job that is ready. */
+    /** Whether an operator has asked for the last step of a job that is ready. */
     public boolean complete() {
         return complete;
     }
@@ -191,14 +194,14 @@ public final class Job {
                 Collections.unmodifiableMap(new LinkedHashMap<>(values)));
     }
 
-    // ---- what its work calls
+    // ---- called by the work
 
-    /** Something that belongs to the kind and is on record; null if it is not there. */
+    /** Returns a recorded value of the job's kind; null if there is none. */
     public synchronized String value(String key) {
         return values.get(key);
     }
 
-    /** Records something that belongs to the kind; a null value takes it back. */
+    /** Records a value of the job's kind; null removes it. */
     public void keep(String key, String value) throws DiskException {
         synchronized (this) {
             if (value == null) {
@@ -211,7 +214,7 @@ public final class Job {
         changed();
     }
 
-    /** All that belongs to the kind and begins so, in order, without that beginning. */
+    /** Returns the recorded values whose keys begin with a prefix, in order; the keys without the prefix. */
     public synchronized Map<String, String> valuesOf(String prefix) {
         Map<String, String> found = new LinkedHashMap<>();
         values.forEach((key, value) -> {
@@ -222,7 +225,7 @@ public final class Job {
         return found;
     }
 
-    /** Says something of what it has done, or does. */
+    /** Sets the job's message. */
     public synchronized void say(String text) {
         message = text;
     }
@@ -237,7 +240,7 @@ public final class Job {
         totalBytes = total;
     }
 
-    /** Goes to a state that has not ended, and records it if it is another one. */
+    /** Changes to a state of a job that has not ended, and records it if it differs. */
     public void to(JobState next) throws DiskException {
         synchronized (this) {
             if (state == next || state.ended()) {
@@ -249,7 +252,7 @@ public final class Job {
         changed();
     }
 
-    /** Rests, because of an error that an operator can mend. */
+    /** Pauses because of an error that an operator can mend. */
     public void pause(String why) throws DiskException {
         synchronized (this) {
             paused = true;
@@ -265,7 +268,7 @@ public final class Job {
         pausedMicros = pause.toNanos() / 1000;
     }
 
-    /** Ends a wait of the job's thread: its work has come to a point that the thread looks for. Any thread. */
+    /** Wakes the job's thread, since the work has reached a point that the thread waits for. Any thread. */
     public synchronized void wake() {
         notifyAll();
     }
@@ -282,7 +285,7 @@ public final class Job {
         }
     }
 
-    /** Ends the job. What cannot be recorded is done again after a restart. */
+    /** Ends the job. If that cannot be recorded, the job runs again after a restart. */
     void end(JobState last, String why) throws DiskException {
         synchronized (this) {
             state = last;
@@ -294,7 +297,7 @@ public final class Job {
         changed();
     }
 
-    // ---- what operators want
+    // ---- called for operators
 
     public void pauseByOperator() throws DiskException {
         synchronized (this) {

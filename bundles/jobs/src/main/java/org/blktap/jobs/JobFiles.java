@@ -16,7 +16,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.linux.WholeFile;
 
-/** The records of jobs, one file each: complete under its name or not there, also after a power cut. */
+/** The records of jobs, one file each. A file exists as a whole or not at all, also after a power loss. */
 class JobFiles {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
     private static final String SUFFIX = ".job";
@@ -57,7 +57,7 @@ class JobFiles {
         }
     }
 
-    /** All jobs on record; a record that cannot be read is logged and left. */
+    /** Reads all jobs on record; a record that cannot be read is logged and left as it is. */
     List<Job> readAll() {
         List<Job> all = new ArrayList<>();
         if (!Files.isDirectory(directory)) {

@@ -7,17 +7,17 @@ import org.blktap.api.disk.DiskException;
 
 /** Does the work of jobs of some kinds: a service inside this bundle. */
 public interface JobKind {
-    /** The kinds that it does. */
+    /** The kinds of jobs whose work this does. */
     Set<String> kinds();
 
     /**
-     * Returns what a job keeps of a request.
+     * Returns the values that a job records of a request.
      *
      * @throws DiskException BAD_OPTION
      */
     Map<String, String> values(JobRequest request) throws DiskException;
 
-    /** Whether a job has begun, so that it is of use to report it. */
+    /** Whether a job has begun, so that its number can be reported. */
     default boolean begun(Job job) {
         return true;
     }
@@ -26,8 +26,8 @@ public interface JobKind {
      * Works on a job until it has ended, on a thread of the job's own. Called again, with what the job has
      * {@linkplain Job#keep kept}, after a restart or a kill. A job whose work returns without an exception is done.
      *
-     * @throws InterruptedException if the bundle stops: the job goes on from where it is, later
-     * @throws Exception the job has failed, with its message; the disk is as before
+     * @throws InterruptedException if the bundle stops: the job continues later
+     * @throws Exception if the job has failed, with the reason; the disk is as before
      */
     void run(Job job) throws Exception;
 }

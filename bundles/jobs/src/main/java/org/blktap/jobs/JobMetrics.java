@@ -11,8 +11,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The figures of jobs: how many there are in each state, and the progress of those that work. An attachment has one of
- * these at most, so that its id names it.
+ * Reports how many jobs are in each state, and the progress of jobs that have not ended. An attachment has at most one
+ * such job, so that the attachment's id names it.
  */
 @Component
 public final class JobMetrics implements MetricSource {

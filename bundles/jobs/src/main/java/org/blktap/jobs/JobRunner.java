@@ -17,11 +17,11 @@ import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 
-/** Runs jobs, each on a thread of its own, as soon as the service that does its work is there. Thread-safe. */
+/** Runs jobs, each on a thread of its own, as soon as the service that does its work is registered. Thread-safe. */
 @Component(service = JobRunner.class, immediate = true)
 public final class JobRunner {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
-    /** A thread that does not end in this time is left behind. */
+    /** Time limit for a thread to end; a thread that takes longer is left behind. */
     private static final long STOP_MILLIS = TimeUnit.SECONDS.toMillis(5);
 
     private final JobTable table;
@@ -63,7 +63,7 @@ public final class JobRunner {
         stop(ending);
     }
 
-    /** Ends the threads; the jobs are on record. */
+    /** Ends the threads; the jobs stay on record. */
     @Deactivate
     void stop() {
         List<Thread> ending;
@@ -89,8 +89,8 @@ public final class JobRunner {
      * Makes a job and starts it.
      *
      * @param settings {@code speed} and {@code share}, as {@code job set} takes them
-     * @param values what its kind keeps
-     * @throws DiskException BUSY if a job works on the attachment; it names that
+     * @param values the values of its kind
+     * @throws DiskException BUSY if the attachment has a job, which the message names
      */
     public Job start(String kind, String attachment, Map<String, String> settings, Map<String, String> values)
             throws DiskException {
@@ -100,7 +100,7 @@ public final class JobRunner {
         return job;
     }
 
-    /** @throws DiskException NOT_FOUND if nobody does jobs of the kind */
+    /** @throws DiskException NOT_FOUND if no service does jobs of the kind */
     synchronized JobKind kind(String kind) throws DiskException {
         return kinds.stream()
                 .filter(each -> each.kinds().contains(kind))
@@ -123,7 +123,7 @@ public final class JobRunner {
             job.end(JobState.DONE, job.message());
             LOG.log(Level.INFO, "job " + job.id() + " is done: " + job.kind() + " of " + job.attachment());
         } catch (InterruptedException e) {
-            // goes on when the bundle is there again
+            // continues when the bundle is back
         } catch (Exception | LinkageError e) {
             failed(job, e);
         } finally {

@@ -14,7 +14,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
-/** What operators do with jobs, by whatever way they come. Thread-safe. */
+/** The operations on jobs, for verbs and for the service {@link Jobs}. Thread-safe. */
 @Component(service = {Jobs.class, JobService.class})
 public final class JobService implements Jobs {
     /** Time allowed for the beginning of a job, which opens images. */

@@ -21,13 +21,13 @@ import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
 
-/** All jobs: those that work, and for a while those that have ended. Thread-safe. */
+/** All jobs: those that have not ended, and for a while those that have. Thread-safe. */
 @Component(service = JobTable.class)
 public final class JobTable {
     private static final long KEPT_MILLIS = TimeUnit.HOURS.toMillis(24);
     private static final int MOST_KEPT = 100;
 
-    /** Receives the states of jobs; null while nobody keeps events. */
+    /** Receives the states of jobs; null while there is no service for events. */
     @Reference(
             cardinality = ReferenceCardinality.OPTIONAL,
             policy = ReferencePolicy.DYNAMIC,
@@ -44,7 +44,10 @@ public final class JobTable {
         this(new JobFiles(directories.data().resolve("jobs")));
     }
 
-    /** A table whose records are in a directory. No constructor: DS would try it, and say that it is none. */
+    /**
+     * Makes a table whose records are in a directory. This is no constructor, since DS would try to use that, and
+     * complain.
+     */
     public static JobTable at(Path directory) {
         return new JobTable(new JobFiles(directory));
     }
@@ -70,8 +73,8 @@ public final class JobTable {
      * Makes a job, and records it; {@link JobRunner} starts it.
      *
      * @param settings {@code speed} and {@code share}
-     * @param values what its kind keeps
-     * @throws DiskException BUSY if a job works on the attachment; it names that
+     * @param values the values of its kind
+     * @throws DiskException BUSY if the attachment has a job, which the message names
      */
     public synchronized Job add(
             String kind, String attachment, Map<String, String> settings, Map<String, String> values)
@@ -139,13 +142,13 @@ public final class JobTable {
         return job;
     }
 
-    /** All of them, the oldest first. */
+    /** All jobs, the oldest first. */
     public synchronized List<Job> all() {
         forget();
         return List.copyOf(jobs.values());
     }
 
-    /** Forgets jobs that ended long ago, and the oldest if there are many. */
+    /** Forgets jobs that ended long ago, and the oldest ended ones if there are many. */
     private void forget() {
         List<Job> ended = new ArrayList<>(
                 jobs.values().stream().filter(each -> each.state().ended()).toList());

@@ -35,7 +35,7 @@ import picocli.CommandLine.Parameters;
             "  job wait 7"
         })
 public final class JobVerb implements Verb {
-    /** What is done; the names are the words of the command line. */
+    /** The actions; their names are the words of the command line. */
     enum Action {
         pause,
         resume,

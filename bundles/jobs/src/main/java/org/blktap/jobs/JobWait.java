@@ -15,9 +15,9 @@ public final class JobWait {
 
     /**
      * Waits until a job has ended, and prints how long the VM's requests waited. If the caller interrupts the call, the
-     * job goes on.
+     * job continues.
      *
-     * @throws DiskException the job has failed
+     * @throws DiskException if the job has failed
      */
     public static void until(Job job, Call call) throws DiskException, InterruptedException {
         String said = "";
@@ -49,7 +49,7 @@ public final class JobWait {
         print(status, call);
     }
 
-    /** Prints the number of a job that goes on by itself; or, if it is waited for, what came of it. */
+    /** Prints the number of a job that continues by itself, or waits for the job and prints its result. */
     public static void report(Job job, boolean wait, boolean json, Call call)
             throws DiskException, InterruptedException {
         if (wait) {

@@ -18,8 +18,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The health of jobs: has the last job of an attachment failed, or does one rest because of an error. A failure is
- * forgotten when the next job of the attachment succeeds, when it is detached, and after a day.
+ * Checks whether the last job of an attachment has failed, or a job is paused by an error. A failure is forgotten when
+ * the next job of the attachment succeeds, when the attachment is detached, and after a day.
  */
 @Component(property = {HealthCheck.NAME + "=jobs", HealthCheck.TAGS + "=blktap"})
 public final class JobsCheck implements HealthCheck {
@@ -58,7 +58,7 @@ public final class JobsCheck implements HealthCheck {
         return new Result(log);
     }
 
-    /** Whether it has failed, or rests, and no operator wanted that. */
+    /** Whether a job has failed, or is paused although no operator has paused it. */
     private static boolean bad(Job job) {
         return switch (job.state()) {
             case FAILED -> !job.cancelled();

@@ -12,8 +12,8 @@ import org.blktap.api.disk.Options;
  * The options of a filter {@code bitmap}.
  *
  * @param names of the bitmaps
- * @param granularity of bitmaps that the filter has to make itself
- * @param key what the files must have been made with to be trusted; empty if no file is
+ * @param granularity of bitmaps that the filter makes itself
+ * @param key the key of files that are trusted; empty if none is
  */
 record BitmapSettings(List<String> names, int granularity, String key) {
     static final int GRANULARITY = 64 << 10;
@@ -43,7 +43,7 @@ record BitmapSettings(List<String> names, int granularity, String key) {
         return new BitmapSettings(names, granularity, key);
     }
 
-    /** Whether a bitmap can have the name. */
+    /** Whether a text can be the name of a bitmap. */
     static boolean isName(String name) {
         return name.matches("[A-Za-z0-9_][A-Za-z0-9._-]{0,63}");
     }
@@ -66,17 +66,17 @@ record BitmapSettings(List<String> names, int granularity, String key) {
         return (int) bytes;
     }
 
-    /** The options of a filter that changes to other names. */
+    /** Returns the options that change the names of a filter's bitmaps. */
     static Map<String, String> changes(List<String> names, String key) {
         return Map.of(NAMES, String.join(":", names), KEY, key);
     }
 
-    /** The options of a filter that changes to another key. */
+    /** Returns the options that change a filter's key. */
     static Map<String, String> changes(String key) {
         return Map.of(KEY, key);
     }
 
-    /** The spec of a new filter. */
+    /** Returns the spec of a new filter. */
     static String spec(String name, String key) {
         return BitmapFilter.TYPE + "," + NAMES + "=" + name + "," + KEY + "=" + key;
     }

@@ -26,8 +26,8 @@ import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.linux.WholeFile;
 
 /**
- * The files of bitmaps, {@code <id>/<name>} and {@code <id>/<name>+}. Each is open once, and shared by all who use it.
- * Any thread; methods may block.
+ * The files of bitmaps, {@code <id>/<name>} and {@code <id>/<name>+}. Each file is open at most once, and shared by all
+ * users. Any thread; methods may block.
  */
 final class BitmapStore {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
@@ -35,9 +35,12 @@ final class BitmapStore {
 
     private final Path directory;
     private final Map<Path, TrackedBitmap> held = new HashMap<>();
-    /** Those whose use is being ended, or that are being written to the device, each as often: one waits for them. */
+    /**
+     * Bitmaps of which a use is being ended, or that are being written to the device, one entry for each; others wait
+     * for these.
+     */
     private final Queue<Path> closing = new ConcurrentLinkedQueue<>();
-    /** Ends uses for those that must not wait. */
+    /** Ends uses for callers that must not wait. */
     private final ExecutorService releasing =
             new ThreadPoolExecutor(0, 1, 1, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
                 Thread thread = new Thread(task, "blktap-bitmaps");
@@ -49,12 +52,12 @@ final class BitmapStore {
         this.directory = directory;
     }
 
-    /** Waits until all uses have ended that were given to {@link #releaseSoon} before. */
+    /** Waits until all uses that {@link #releaseSoon} was called for have ended. */
     void awaitReleases() throws InterruptedException, ExecutionException {
         releasing.submit(() -> {}).get();
     }
 
-    /** Waits, within a limit, until all uses have ended that were given to {@link #releaseSoon}; then takes no more. */
+    /** Waits, within a limit, until all uses that {@link #releaseSoon} was called for have ended; accepts no more. */
     void close() {
         releasing.shutdown();
         try {
@@ -66,7 +69,7 @@ final class BitmapStore {
         }
     }
 
-    /** Opens all bitmaps of a disk. Files of the attachment that are none of these are deleted. */
+    /** Opens all bitmaps of a disk. All other files of the attachment are deleted. */
     synchronized List<TrackedBitmap> openForDisk(String id, BitmapSettings settings, long diskBytes, ImageBitmaps image)
             throws DiskException {
         prepare(id);
@@ -89,7 +92,7 @@ final class BitmapStore {
         return all;
     }
 
-    /** Opens one that is there. */
+    /** Opens a bitmap that exists. */
     synchronized TrackedBitmap open(String id, String name, String key) throws DiskException {
         awaitClosed(id);
         Path file = file(id, name);
@@ -97,7 +100,7 @@ final class BitmapStore {
         return hold(found != null ? found : TrackedBitmap.open(id, name, file, key));
     }
 
-    /** Makes a bitmap in place of files that are there. */
+    /** Makes a bitmap, in place of files that exist. */
     synchronized TrackedBitmap create(String id, String name, String key, long diskBytes, int granularity)
             throws DiskException {
         prepare(id);
@@ -116,12 +119,12 @@ final class BitmapStore {
     }
 
     /**
-     * Ends one use of a bitmap, on a thread of its own: a loop does not wait for a device. Who opens, makes or removes
-     * a bitmap of the disk afterwards does.
+     * Ends one use of a bitmap, on another thread, so that a loop does not wait for a device. Callers that then open,
+     * make or remove a bitmap of the disk wait for that.
      */
     void releaseSoon(TrackedBitmap bitmap) {
         Path file = file(bitmap.id(), bitmap.name());
-        // without the monitor: who has it may wait for a device
+        // without the monitor, whose owner may wait for a device
         closing.add(file);
         Runnable end = () -> {
             try {
@@ -150,7 +153,7 @@ final class BitmapStore {
             if (own) {
                 closing.add(file);
             } else {
-                // another has taken its place, and its files
+                // another bitmap has taken its place, and its files
                 bitmap.doomed = false;
             }
         }
@@ -185,7 +188,7 @@ final class BitmapStore {
         }
     }
 
-    /** Deletes the files of a bitmap that nobody uses; else when the last use ends. */
+    /** Deletes the files of a bitmap, at once if nobody uses it, otherwise when the last use ends. */
     synchronized void remove(String id, String name) throws DiskException {
         awaitClosed(id);
         TrackedBitmap used = held.get(file(id, name));
@@ -197,7 +200,10 @@ final class BitmapStore {
         }
     }
 
-    /** Deletes files that were being written when the daemon was killed; while a bitmap is used, one may be written. */
+    /**
+     * Deletes files that were being written when the daemon was killed; not while a bitmap is used, since one may be
+     * being written.
+     */
     private void removeUnfinished(Path of) throws DiskException {
         if (held.keySet().stream().noneMatch(each -> each.startsWith(of))) {
             try {

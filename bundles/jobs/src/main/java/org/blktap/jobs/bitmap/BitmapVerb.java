@@ -38,7 +38,7 @@ import picocli.CommandLine.Parameters;
             "  bitmap remove root hourly"
         })
 public final class BitmapVerb implements Verb {
-    /** What is done; the names are the words of the command line. */
+    /** The actions; their names are the words of the command line. */
     enum Action {
         add,
         remove,

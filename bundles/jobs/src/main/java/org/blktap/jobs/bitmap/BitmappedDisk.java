@@ -13,7 +13,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.filter.PassThroughDisk;
 
 /**
- * Marks what is written in bitmaps, before it is written, and answers a MAP that asks for one of them. Requests pass as
+ * Marks changes in bitmaps before it submits them, and answers a MAP that asks for a bitmap. Requests are passed on as
  * they are. Loop only.
  */
 final class BitmappedDisk extends PassThroughDisk {
@@ -24,7 +24,7 @@ final class BitmappedDisk extends PassThroughDisk {
     private BitmapSettings settings;
     private volatile DiskInfo info;
     private int contextsBelow;
-    /** Whether requests pass this disk. */
+    /** Whether requests pass through this disk. */
     private boolean inUse;
     /** Whether the disk below stays when this is closed. */
     private boolean leaves;
@@ -80,7 +80,7 @@ final class BitmappedDisk extends PassThroughDisk {
     }
 
     /**
-     * {@inheritDoc} Other bitmaps begin and end with nothing in flight, and so do bits that are cleared: then the core
+     * {@inheritDoc} Adding, removing and clearing bitmaps needs a moment without requests in flight: for that, the core
      * opens the filter anew, also with the same options.
      */
     @Override
@@ -114,7 +114,7 @@ final class BitmappedDisk extends PassThroughDisk {
         super.draining(begins);
     }
 
-    /** {@inheritDoc} The image keeps the bitmaps that the filter after this one has. */
+    /** {@inheritDoc} The image keeps the bitmaps that the next filter has. */
     @Override
     public void beforeRemoval() {
         leaves = true;

@@ -25,19 +25,19 @@ import org.osgi.service.component.annotations.Reference;
 /** The dirty bitmaps of attachments. Any thread but a loop; methods block. */
 @Component(service = Bitmaps.class)
 public final class Bitmaps {
-    /** Owner of the bits while they are cleared; no job is called so. */
+    /** Owner of the bits while they are cleared; no job has this name. */
     static final String CLEARING = "(clear)";
 
-    /** The option of a filter that uses the bits while it is there. */
+    /** The option of a filter that names the owner of the bits that the filter uses. */
     private static final String OWNER = "name";
 
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
 
     private final BitmapStore store;
     private final Attachments attachments;
-    /** Those that somebody uses by a {@link Freeze}. */
+    /** Bitmaps that are used by a {@link Freeze}. */
     private final Set<TrackedBitmap> used = ConcurrentHashMap.newKeySet();
-    /** One change at a time of each attachment. */
+    /** Locks that allow one change at a time of each attachment. */
     private final ConcurrentMap<String, Object> locks = new ConcurrentHashMap<>();
 
     @Activate
@@ -47,7 +47,7 @@ public final class Bitmaps {
     }
 
     /**
-     * Adds a bitmap in which nothing is dirty. What is in flight ends before.
+     * Adds a bitmap in which nothing is dirty, while no request is in flight.
      *
      * @param granularity a power of two from 512 to 1 GiB; 0 for 64 KiB, or more if the disk is very large
      * @return how long requests waited
@@ -113,7 +113,7 @@ public final class Bitmaps {
                         ? attachments.removeFilter(id, BitmapFilter.TYPE)
                         : attachments.setFilter(id, BitmapFilter.TYPE, BitmapSettings.changes(rest, recorded.key()));
             } catch (DiskException | RuntimeException e) {
-                // the filter that was opened without it has doomed its files
+                // the filter, now open without it, has marked its files for deletion
                 store.release(store.open(id, name, recorded.key()));
                 throw e;
             }
@@ -123,8 +123,8 @@ public final class Bitmaps {
     }
 
     /**
-     * Clears a bitmap: from the return of this on, it contains what was written since a moment of the call in which
-     * nothing was in flight.
+     * Clears a bitmap: afterwards it contains what was written since a moment during the call at which no request was
+     * in flight.
      *
      * @return how long requests waited
      * @throws DiskException NOT_FOUND; BUSY while a backup uses it, or if requests do not end
@@ -148,7 +148,7 @@ public final class Bitmaps {
     }
 
     /**
-     * The bitmaps of an attachment. One that cannot be read while the disk is closed is listed as stale.
+     * Returns the bitmaps of an attachment. A bitmap that cannot be read while the disk is closed is listed as stale.
      *
      * @throws DiskException NOT_FOUND
      */
@@ -173,7 +173,7 @@ public final class Bitmaps {
     /**
      * Begins to use the bits of a bitmap; see {@link Freeze}.
      *
-     * @param owner the job, for messages and {@link #frozen}; no spaces, at most 64 bytes
+     * @param owner the job's name for messages and {@link #frozen}; no spaces, at most 64 bytes
      * @throws DiskException NOT_FOUND; BUSY if a backup uses it
      */
     public Freeze freeze(String id, String name, String owner) throws DiskException {
@@ -197,8 +197,8 @@ public final class Bitmaps {
     }
 
     /**
-     * Ends a use of which an end of the daemon has left nothing else: nobody of this run has the bits, and no filter of
-     * the attachment has the name of their owner.
+     * Ends a use that the end of a daemon has left behind: nobody in this run of the daemon uses the bits, and no
+     * filter of the attachment names their owner.
      */
     private void takeBack(TrackedBitmap bitmap) throws DiskException {
         String owner = bitmap.owner();
@@ -217,7 +217,7 @@ public final class Bitmaps {
         bitmap.merge();
     }
 
-    /** From now on, the files of an attachment are known again after a restart. */
+    /** Records the key by which the files of an attachment are trusted after a restart. */
     private void recordKey(TrackedBitmap bitmap, String key) throws DiskException {
         try {
             attachments.setFilter(bitmap.id(), BitmapFilter.TYPE, BitmapSettings.changes(key));
@@ -267,7 +267,7 @@ public final class Bitmaps {
         return recorded;
     }
 
-    /** The recorded options of the filter; null if there is none. */
+    /** Returns the recorded options of the filter; null if there is none. */
     private static BitmapSettings settings(AttachmentStatus status) throws DiskException {
         for (String spec : status.filters()) {
             if (Options.nameIn(spec).equals(BitmapFilter.TYPE)) {
@@ -277,7 +277,7 @@ public final class Bitmaps {
         return null;
     }
 
-    /** The filter that a new one is put below; null if there is none. */
+    /** Returns the filter below which a new one is put; null if there is none. */
     private static String lowest(AttachmentStatus status) {
         return status.filters().isEmpty()
                 ? null

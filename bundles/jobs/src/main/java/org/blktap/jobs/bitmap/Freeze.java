@@ -8,14 +8,14 @@ import org.blktap.jobs.bits.MappedBits;
  *
  * <ol>
  *   <li>{@link Bitmaps#freeze}: from now on, writes are marked in the next bits too.
- *   <li>The backup has its point in time, with no write in flight.
- *   <li>{@link #seal}: from now on, writes are marked in the next bits only. {@link #bits} do not change any more. What
- *       was written between the first step and this one is in both, so that it is in this backup and the next.
+ *   <li>The backup begins its point in time, with no write in flight.
+ *   <li>{@link #seal}: from now on, writes are marked in the next bits only, and {@link #bits} do not change any more.
+ *       Writes between the first step and this one are in both, so that they are in this backup and the next.
  *   <li>{@link #succeed} once the backup is safe, or {@link #fail}.
  * </ol>
  *
- * If the daemon is killed in between, the bits are frozen afterwards, and not sealed: {@link Bitmaps#frozen} continues.
- * Any thread but a loop, one at a time.
+ * If the daemon is killed in between, the bits are still frozen, but not sealed: {@link Bitmaps#frozen} continues. Any
+ * thread but a loop, one at a time.
  */
 public final class Freeze implements AutoCloseable {
     private final Bitmaps bitmaps;
@@ -30,7 +30,7 @@ public final class Freeze implements AutoCloseable {
     }
 
     /**
-     * What has changed since the backup before; until this is closed. Any thread may read them once they are sealed.
+     * The changes since the previous backup, until this is closed. Any thread may read the bits once they are sealed.
      */
     public MappedBits bits() {
         return bitmap.bits();
@@ -51,19 +51,19 @@ public final class Freeze implements AutoCloseable {
         bitmap.seal();
     }
 
-    /** Has the bitmap contain only what has changed since the freeze, and closes this. */
+    /** Makes the bitmap contain only what has changed since the freeze, and closes this. */
     public void succeed() throws DiskException {
         bitmap.replace();
         close();
     }
 
-    /** Has the bitmap contain all that has changed, as if there had been no freeze, and closes this. */
+    /** Makes the bitmap contain all changes, as if there had been no freeze, and closes this. */
     public void fail() throws DiskException {
         bitmap.merge();
         close();
     }
 
-    /** Ends the use of this object. Bits that are frozen stay so, for {@link Bitmaps#frozen}. */
+    /** Ends the use of this object. Bits stay frozen, for {@link Bitmaps#frozen}. */
     @Override
     public void close() {
         if (!closed) {

@@ -18,18 +18,17 @@ import org.blktap.jobs.bits.MappedBits;
 import org.blktap.jobs.bits.MappedBits.Initially;
 
 /**
- * What the image of a disk says of its bitmaps. While the disk is open the mapped files are right; when it is closed,
- * its image gets what they have. So an image whose bitmaps are up to date has been closed since, by this daemon or by
- * another program, and its bits count. Where they are not up to date, the mapped files count, unless they say that the
- * image had their bits: then another program has changed it. A bitmap that was cleared while the disk was closed is in
- * its file only.
+ * The bitmaps that the image of a disk stores. While the disk is open, the mapped files count; when it is closed, their
+ * bits are stored in the image. If the image says that its bitmaps are up to date, this daemon or another program has
+ * closed it since, and its bits count. Otherwise the mapped files count, unless they say that the image had their bits:
+ * then another program has changed the image. A bitmap that was cleared while the disk was closed is only in its file.
  */
 final class ImageBitmaps {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
     private static final int LARGEST_GRANULARITY = 1 << 30;
 
     private final String id;
-    /** Null for an image that stores no bitmaps. */
+    /** The image's bitmaps; null for an image that stores none. */
     private final StoredBitmaps stored;
 
     private ImageBitmaps(String id, StoredBitmaps stored) {
@@ -41,7 +40,7 @@ final class ImageBitmaps {
         return new ImageBitmaps(id, disk.storedBitmaps());
     }
 
-    /** The bitmaps in an image that must record all writes, as far as they can; at most {@code most}. */
+    /** Returns the bitmaps of an image that must record all writes, and can; at most {@code most}. */
     static List<String> recording(VirtualDisk disk, int most) {
         StoredBitmaps stored = disk.storedBitmaps();
         List<String> names = new ArrayList<>();
@@ -67,7 +66,7 @@ final class ImageBitmaps {
         return names;
     }
 
-    /** Makes the file of a bitmap what it must be, before it is opened for the disk. */
+    /** Brings the file of a bitmap up to date before it is opened for the disk. */
     void bring(String name, Path file, BitmapSettings settings, long diskBytes) throws DiskException {
         if (stored == null || !stored.current() || settings.key().isEmpty()) {
             return;
@@ -113,7 +112,7 @@ final class ImageBitmaps {
         }
     }
 
-    /** Whether a file is of this attachment; one of another, or a damaged one, is not believed. */
+    /** Whether a file belongs to this attachment; files of others, and damaged ones, are not trusted. */
     private static boolean isOf(Path file, BitmapSettings settings) {
         try (MappedBits bits = MappedBits.open(file)) {
             return TrackedBitmap.keyOf(bits).equals(settings.key());
@@ -144,7 +143,7 @@ final class ImageBitmaps {
                 done = true;
             } finally {
                 if (!done) {
-                    // a part of the bits is never believed
+                    // a part of the bits is never trusted
                     bits.markStale();
                 }
             }
@@ -158,7 +157,7 @@ final class ImageBitmaps {
         }
     }
 
-    /** A file that was stored in an image which now says something else is not believed. */
+    /** Makes a file stale if its bits were stored in the image, and the image's bitmap is not up to date any more. */
     private void check(StoredBitmap found, Path file, BitmapSettings settings) {
         try (MappedBits bits = MappedBits.open(file)) {
             boolean valid = found != null && found.state() == State.RECORDING;
@@ -176,7 +175,7 @@ final class ImageBitmaps {
         }
     }
 
-    /** Has the image lose bitmaps that are being removed, when it is closed. */
+    /** Makes the image remove bitmaps when it is closed. */
     static void forget(VirtualDisk disk, TrackedBitmap[] bitmaps) {
         StoredBitmaps stored = disk.storedBitmaps();
         for (TrackedBitmap each : bitmaps) {
@@ -187,7 +186,7 @@ final class ImageBitmaps {
     }
 
     /**
-     * Gives the image all bitmaps, as its disk is about to be closed.
+     * Stores all bitmaps in the image when its disk is about to be closed.
      *
      * @param inUse whether the bitmaps have recorded the writes of the disk since it was opened
      */

@@ -17,36 +17,36 @@ import org.blktap.jobs.bits.MappedBits.Initially;
 import org.blktap.linux.WholeFile;
 
 /**
- * One bitmap of an attachment, shared by all that use it.
+ * One bitmap of an attachment, shared by all its users.
  *
  * <p>While a backup uses the bits, writes are marked in a second file, the next bits. If the backup succeeds, the
- * second file replaces the first; if it fails, its bits are set in the first. Until either has happened, what is dirty
- * is the union of both: so it is after a kill at any moment.
+ * second file replaces the first; if it fails, its bits are set in the first. Until then, also after a kill at any
+ * moment, what is dirty is the union of both.
  *
- * <p>Bits are marked and change hands on the loop while a disk marks them, on control threads otherwise.
+ * <p>While a disk marks bits, marking and changes of the files happen on its loop, otherwise on control threads.
  */
 final class TrackedBitmap {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
-    /** Suffix of the file of the next bits; no name of a bitmap has the character. */
+    /** Suffix of the file of the next bits; no name of a bitmap contains the character. */
     static final String NEXT = "+";
 
-    /** Extents after which a map stops; the caller asks again for the rest. */
+    /** Number of extents after which a map stops; the caller asks again for the rest. */
     private static final int ENOUGH = 1024;
 
     private final String id;
     private final String name;
     private final Path file;
-    /** How many use this; the store's. */
+    /** Number of users; belongs to the store. */
     int holders;
-    /** Whether the files go when nobody uses it any more; the store's. */
+    /** Whether the files are deleted when the last use ends; belongs to the store. */
     boolean doomed;
 
     private volatile MappedBits bits;
-    /** Null unless a backup uses {@link #bits}. */
+    /** The next bits; null unless a backup uses {@link #bits}. */
     private volatile MappedBits next;
     /** Where writes are marked: {@link #bits}, or {@link #next}. */
     private MappedBits marked;
-    /** {@link #bits} if they are marked as well as {@link #next}; else null. */
+    /** {@link #bits} if writes are marked in them as well as in {@link #next}; else null. */
     private MappedBits alsoMarked;
 
     private IoLoop loop;
@@ -58,7 +58,7 @@ final class TrackedBitmap {
         this.file = file;
         this.bits = bits;
         this.next = next;
-        // whether the point in time was reached is not known
+        // it is not known whether the point in time was reached
         marked = next == null ? bits : next;
         alsoMarked = next == null ? null : bits;
     }
@@ -74,8 +74,8 @@ final class TrackedBitmap {
     }
 
     /**
-     * Opens a bitmap for a disk. Of a file that is missing, damaged, not of this attachment or larger than the disk,
-     * nothing is believed: the bitmap is stale then, with all bits set.
+     * Opens a bitmap for a disk. A file that is missing, damaged, not of this attachment or for a larger disk is not
+     * trusted: then the bitmap is stale, with all bits set.
      */
     static TrackedBitmap openForDisk(String id, String name, Path file, BitmapSettings settings, long diskBytes)
             throws DiskException {
@@ -110,7 +110,7 @@ final class TrackedBitmap {
         return new TrackedBitmap(id, name, file, all, null);
     }
 
-    /** Opens a bitmap of a disk that is closed. Refuses what {@link #openForDisk} would not believe. */
+    /** Opens a bitmap of a disk that is closed. Refuses a file that {@link #openForDisk} would not trust. */
     static TrackedBitmap open(String id, String name, Path file, String key) throws DiskException {
         MappedBits bits = open(file, key);
         try {
@@ -197,7 +197,7 @@ final class TrackedBitmap {
         return next.tag().substring(next.tag().indexOf(' ') + 1);
     }
 
-    /** Closes the files, and deletes them if they are doomed. Nobody uses them. */
+    /** Closes the files, and deletes them if they are doomed. Called when nobody uses them. */
     void close() throws DiskException {
         if (!doomed) {
             bits.close();
@@ -215,8 +215,9 @@ final class TrackedBitmap {
     // ---- marking
 
     /**
-     * Whether this, which somebody uses, is what {@link #openForDisk} would open: a disk has it open, such as the same
-     * filter with other options, or its files are of the attachment. Then it gets the size of the disk.
+     * Whether this bitmap, which is in use, is the one that {@link #openForDisk} would open: a disk has it open, for
+     * example the same filter with other options, or its files belong to the attachment. If so, it gets the size of the
+     * disk.
      */
     synchronized boolean serves(String key, long diskBytes) throws DiskException {
         if (disks > 0) {
@@ -232,13 +233,13 @@ final class TrackedBitmap {
         return true;
     }
 
-    /** A disk begins to mark writes on its loop. */
+    /** Called when a disk begins to mark writes on its loop. */
     synchronized void begin(IoLoop disk) {
         loop = disk;
         disks++;
     }
 
-    /** A disk ends to mark writes. */
+    /** Called when a disk no longer marks writes. */
     synchronized void end() {
         disks--;
     }
@@ -251,7 +252,7 @@ final class TrackedBitmap {
         }
     }
 
-    /** Adds what is dirty in a range, or the beginning of it, as runs with the state 1 or 0. Loop only. */
+    /** Adds runs with the state 1 (dirty) or 0 for a range or its beginning. Loop only. */
     void map(long offset, long length, ExtentList into) {
         long end = offset + length;
         for (long at = offset; at < end && into.count() < ENOUGH; ) {
@@ -290,12 +291,12 @@ final class TrackedBitmap {
         return name;
     }
 
-    /** The bits that a backup uses, or all. */
+    /** Returns the bits, without the next bits. */
     MappedBits bits() {
         return bits;
     }
 
-    /** Who uses the bits; empty for nobody. */
+    /** Returns who uses the bits; empty for nobody. */
     String owner() {
         MappedBits second = next;
         return second == null ? "" : ownerOf(second);
@@ -314,7 +315,7 @@ final class TrackedBitmap {
     }
 
     /**
-     * From now on, writes are marked in the next bits as well.
+     * Begins to mark writes in the next bits as well.
      *
      * @param owner who uses the bits
      */
@@ -333,12 +334,12 @@ final class TrackedBitmap {
         }
     }
 
-    /** From now on, writes are marked in the next bits only. */
+    /** Begins to mark writes in the next bits only. */
     void seal() throws DiskException {
         run(() -> alsoMarked = null);
     }
 
-    /** The next bits become the bits. */
+    /** Replaces the bits by the next bits. */
     void replace() throws DiskException {
         seal();
         MappedBits before = bits;
@@ -355,7 +356,7 @@ final class TrackedBitmap {
         }
     }
 
-    /** The next bits are added to the bits. */
+    /** Adds the next bits to the bits. */
     void merge() throws DiskException {
         MappedBits second = next;
         run(() -> {
@@ -392,7 +393,7 @@ final class TrackedBitmap {
         }
     }
 
-    /** Text for people: how much is dirty. */
+    /** Returns how much is dirty, as text for people. */
     static String dirtyText(BitmapStatus status) {
         return Options.sizeText(status.dirtyBytes());
     }

@@ -4,16 +4,16 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
- * Bits in mapped memory. A bit that is set is in the file's pages at once, so that it outlives the process. A page is
- * written only if a bit of it changes. The caller checks ranges. One thread changes bits; others may read them, and see
- * those of some moment.
+ * Bits in mapped memory. A bit is set in the file's pages at once, so that it survives the process. A page is written
+ * only if one of its bits changes. The caller checks ranges. One thread changes bits; other threads may read them,
+ * without an order between bits.
  */
 public final class BitWords {
     private final long address;
     private final long count;
 
     /**
-     * Bits of memory that is there.
+     * Uses memory that exists.
      *
      * @param address of the first word; bytes for {@code count} bits in whole words belong to it
      */
@@ -22,12 +22,12 @@ public final class BitWords {
         this.count = count;
     }
 
-    /** The memory that so many bits take: whole pages. */
+    /** Returns the bytes of memory for a number of bits, in whole pages. */
     public static long bytes(long count) {
         return Alignment.up(Alignment.units(count, Long.SIZE) * Long.BYTES, Alignment.PAGE);
     }
 
-    /** A word of them; the first bit is the lowest. */
+    /** Returns a word; the first bit is the lowest. */
     long word(long i) {
         return Memory.getLong(address + i * Long.BYTES);
     }
@@ -60,7 +60,7 @@ public final class BitWords {
         return Long.bitCount(after ^ before);
     }
 
-    /** Sets the bits that are set in others, of the same count. Returns how many have changed. */
+    /** Sets the bits that are set in {@code others}, which has the same count. Returns how many have changed. */
     long merge(BitWords others) {
         long changed = 0;
         for (long i = 0; i < words(); i++) {
@@ -69,12 +69,12 @@ public final class BitWords {
         return changed;
     }
 
-    /** The first bit of {@code [from, end)} that is not set; {@code end} if there is none. */
+    /** Returns the first bit of {@code [from, end)} that is not set; {@code end} if there is none. */
     public long nextClear(long from, long end) {
         return next(from, end, -1);
     }
 
-    /** The first bit of {@code [from, end)} that is set; {@code end} if there is none. */
+    /** Returns the first bit of {@code [from, end)} that is set; {@code end} if there is none. */
     public long nextSet(long from, long end) {
         return next(from, end, 0);
     }
@@ -89,7 +89,7 @@ public final class BitWords {
         return end;
     }
 
-    /** How many are set. */
+    /** Returns the number of bits that are set. */
     public long cardinality() {
         long sum = 0;
         for (long i = 0; i < count / Long.SIZE; i++) {

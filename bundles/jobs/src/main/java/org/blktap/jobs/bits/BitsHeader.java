@@ -13,12 +13,12 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
- * The header of a bitmap's file: what never changes, under a checksum, and two fields that do, the flags and the boot.
- * Little-endian. All of it is in one sector, which a device writes as a whole.
+ * The header of a bitmap's file: fields that never change, under a checksum, and two that do, the flags and the boot
+ * id. Little-endian. The header is in one sector, which a device writes as a whole.
  *
  * @param diskBytes size of the disk
  * @param granularity bytes of the disk for each bit, a power of two
- * @param tag a text of the owner
+ * @param tag text of the owner
  */
 record BitsHeader(long diskBytes, int granularity, String tag) {
     /** Bytes before the bits. */
@@ -26,7 +26,7 @@ record BitsHeader(long diskBytes, int granularity, String tag) {
 
     static final int MIN_GRANULARITY = Alignment.SECTOR;
     static final int MAX_GRANULARITY = 1 << 30;
-    /** Most bits: a file of 256 MiB. */
+    /** The greatest number of bits: a file of 256 MiB. */
     static final long MAX_BITS = 1L << 31;
 
     /** Flag: the bits were written to the device when the file was closed. */
@@ -34,7 +34,7 @@ record BitsHeader(long diskBytes, int granularity, String tag) {
     /** Flag: writes may be missing. */
     static final int STALE = 2;
 
-    /** Flag: the image has had the bits since the file was closed. */
+    /** Flag: the image had the bits when the file was closed. */
     static final int STORED = 4;
 
     private static final long MAGIC = ByteBuffer.wrap("blktbits".getBytes(StandardCharsets.US_ASCII))
@@ -70,7 +70,7 @@ record BitsHeader(long diskBytes, int granularity, String tag) {
         return granularity;
     }
 
-    /** Checks what a caller asks for. */
+    /** Makes a header for the values of a caller, which it checks. */
     static BitsHeader of(Path file, long diskBytes, int granularity, String tag) throws DiskException {
         if (granularity < MIN_GRANULARITY || granularity > MAX_GRANULARITY || Integer.bitCount(granularity) != 1) {
             throw Options.bad("granularity", Integer.toString(granularity), "a power of two from 512 to 1G");

@@ -16,13 +16,13 @@ import org.blktap.linux.PinnedFile;
 import org.blktap.linux.WholeFile;
 
 /**
- * A bitmap of a disk in a mapped file: one bit for each {@link #granularity} bytes. A bit that is set is in the page
- * cache, so that it survives the end of this process in whatever way; it is set before the write is submitted that it
- * stands for. After a power loss the file says that it is {@link #stale}: bits may be missing.
+ * A bitmap of a disk in a mapped file: one bit for each {@link #granularity} bytes. A bit is set in the page cache
+ * before the write that it stands for is submitted, so that it survives every end of this process. After a power loss
+ * the file is {@link #stale}: bits may be missing.
  *
  * <p>Only the loop of the disk changes bits, and only while it runs; {@link #open}, {@link #create} and {@link #close}
- * write to the device, and are for control threads where that is possible. Other threads may read bits: they see those
- * of some moment. One object at a time has a file.
+ * write to the device, and are called on control threads where possible. Other threads may read bits, without an order
+ * between them. One object at a time uses a file.
  */
 public final class MappedBits implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
@@ -33,7 +33,7 @@ public final class MappedBits implements AutoCloseable {
     private final int fd;
     private final Mapping mapping;
     private final BitWords words;
-    /** 0 once it is closed, so that no access reaches memory that is gone. */
+    /** Size of the mapping; 0 once it is closed, so that no access reaches unmapped memory. */
     private long bytes;
 
     private volatile long count;
@@ -43,11 +43,11 @@ public final class MappedBits implements AutoCloseable {
     private boolean wasStored;
     private boolean stored;
 
-    /** What the bits of a new file are. */
+    /** The bits of a new file. */
     public enum Initially {
         CLEAR,
         SET,
-        /** All are set, and it is {@link MappedBits#stale}. */
+        /** All bits are set, and the file is {@link MappedBits#stale}. */
         STALE
     }
 
@@ -70,7 +70,7 @@ public final class MappedBits implements AutoCloseable {
     }
 
     /**
-     * Makes a file in place of one of the name, if there is one. It is there as a whole or not at all.
+     * Makes a file, in place of any file of the same name. The new file appears as a whole or not at all.
      *
      * @param granularity a power of two from 512 to 1 GiB
      * @param tag a text of the owner that says what the bits belong to, of 128 bytes at most
@@ -137,7 +137,7 @@ public final class MappedBits implements AutoCloseable {
         int flags = BitsHeader.flags(copy);
         boolean lost = (flags & BitsHeader.CLEAN) == 0 && !BitsHeader.boot(copy).equals(boot);
         boolean stale = lost || (flags & BitsHeader.STALE) != 0;
-        // in this order: if the power goes in between, the file is not clean, and of another boot
+        // in this order: if the power fails in between, the file is not clean, and has another boot id
         BitsHeader.putFlags(mapping.address(), stale ? BitsHeader.STALE : 0);
         BitsHeader.putBoot(mapping.address(), boot);
         BitsFile.sync(file, fd);
@@ -150,8 +150,8 @@ public final class MappedBits implements AutoCloseable {
     }
 
     /**
-     * Closes this and opens it for a disk of another size. Bits of the bytes that are new are set. If it fails, this
-     * stays open.
+     * Closes this and opens the file for a disk of another size. Bits of new space are set. If that fails, this stays
+     * open.
      */
     public MappedBits resized(long diskBytes) throws DiskException {
         BitsHeader other = BitsHeader.of(file, diskBytes, header.granularity(), header.tag());
@@ -168,14 +168,16 @@ public final class MappedBits implements AutoCloseable {
     }
 
     /**
-     * Takes the file over from an object that had it open as well until now, and has {@linkplain #abandon abandoned}
-     * it: bits that it has set are counted.
+     * Takes the file over from another object that also had it open and has {@linkplain #abandon abandoned} it: counts
+     * the bits that the other object has set.
      */
     public void takeOver() {
         count = words.cardinality();
     }
 
-    /** Writes all bits to the device. It still is stale after a power loss, since others may be set afterwards. */
+    /**
+     * Writes all bits to the device. The file is still stale after a power loss, since more bits may be set afterwards.
+     */
     public void sync() throws DiskException {
         BitsFile.sync(file, fd);
     }
@@ -212,7 +214,7 @@ public final class MappedBits implements AutoCloseable {
         }
     }
 
-    /** Unmaps the file and leaves it as it is, such as for one that {@link #moveTo} has replaced. */
+    /** Unmaps the file and leaves it as it is, for example after {@link #moveTo} has replaced it. */
     public void abandon() {
         release();
     }
@@ -244,7 +246,7 @@ public final class MappedBits implements AutoCloseable {
         }
     }
 
-    // ---- what it is
+    // ---- properties
 
     /** The smallest granularity that a disk of a size can have. */
     public static int smallestGranularity(long diskBytes) {
@@ -269,7 +271,10 @@ public final class MappedBits implements AutoCloseable {
         return header.granularity();
     }
 
-    /** Whether bits may be missing, since the power was lost while it was open. It stays so until {@link #restart}. */
+    /**
+     * Whether bits may be missing, because the power was lost while the file was open. Stays true until
+     * {@link #restart}.
+     */
     public boolean stale() {
         return stale;
     }
@@ -279,19 +284,17 @@ public final class MappedBits implements AutoCloseable {
         return wasClean;
     }
 
-    /** Whether the image of the disk had these bits when the file was opened: {@link #markStored}. */
+    /** Whether the image of the disk had these bits when the file was opened; see {@link #markStored}. */
     public boolean wasStored() {
         return wasStored;
     }
 
-    /**
-     * Sets whether the file says, when it is closed, that the image of the disk has the bits, too; as before if not.
-     */
+    /** Sets whether the file will say, when it is closed, that the image of the disk has the bits, too. */
     public void markStored(boolean inImage) {
         stored = inImage;
     }
 
-    /** Makes it stale, with all bits set. */
+    /** Makes the bitmap stale, with all bits set. */
     public void markStale() {
         set(0, header.diskBytes());
         stale = true;
@@ -305,7 +308,7 @@ public final class MappedBits implements AutoCloseable {
 
     // ---- bits
 
-    /** Sets the bits of all that a range touches. */
+    /** Sets all bits that a range touches. */
     public void set(long offset, long length) {
         Objects.checkFromIndexSize(offset, length, bytes);
         if (length > 0) {
@@ -313,7 +316,7 @@ public final class MappedBits implements AutoCloseable {
         }
     }
 
-    /** Clears the bits of all that a range contains as a whole; a range may end with the disk. */
+    /** Clears the bits whose bytes are all in a range; the last bit's end with the disk. */
     public void clear(long offset, long length) {
         Objects.checkFromIndexSize(offset, length, bytes);
         long first = offset + header.granularity() - 1 >> shift;
@@ -321,7 +324,7 @@ public final class MappedBits implements AutoCloseable {
         count -= words.put(first, end, false);
     }
 
-    /** Sets or clears all bits; it is not stale from then on. */
+    /** Sets or clears all bits; the bitmap is not stale afterwards. */
     public void restart(boolean set) {
         Objects.checkFromIndexSize(0, header.diskBytes(), bytes);
         words.put(0, header.bits(), set);
@@ -330,7 +333,9 @@ public final class MappedBits implements AutoCloseable {
         BitsHeader.putFlags(mapping.address(), 0);
     }
 
-    /** Sets the bits that are set in another bitmap of the same size and granularity; it is stale if the other is. */
+    /**
+     * Sets the bits that are set in another bitmap of the same size and granularity; makes this stale if the other is.
+     */
     public void merge(MappedBits other) {
         if (other.header.granularity() != header.granularity() || other.header.diskBytes() != header.diskBytes()) {
             throw new IllegalArgumentException(other.file + " and " + file + " differ in size or granularity");

@@ -20,8 +20,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Does backups: begins a point in time, copies it into a new image, and ends it. What the daemon's end interrupts
- * begins anew, with another point in time, since the image had no name yet.
+ * Does backups: begins a point in time, copies it into a new image, and ends it. A backup that the daemon's end
+ * interrupts begins anew, with another point in time, since its image has no name yet.
  */
 @Component
 public final class BackupJob implements JobKind {
@@ -29,24 +29,24 @@ public final class BackupJob implements JobKind {
     static final String TARGET = "target";
     static final String ONTO = "onto";
     static final String SINCE = "since";
-    /** An argument; a job keeps it as {@link #SINCE} and {@link #ALL}. */
+    /** An argument, which a job records as {@link #SINCE} and {@link #ALL}. */
     static final String CLEAR = "clear";
 
     static final String BUFFER = "buffer";
     static final String RANGE = "range";
     static final String WAITS = "vm-waits";
-    /** Begins the keys of the target's options. */
+    /** Prefix of the keys of the target's options. */
     static final String OPTION = "o.";
 
     static final String STALE = "stale";
     static final String ALL = "all";
     private static final String BEGUN = "begun";
-    /** Whether a file of the target's name is the job's. */
+    /** Whether a file with the target's name belongs to the job. */
     private static final String CREATING = "creating";
 
     private static final String COPIED = "copied";
     private static final long LOOK_MILLIS = 500;
-    /** A source that an operator parks delays its backup. */
+    /** How long a backup waits for its source, which an operator may park. */
     private static final String PATIENCE_SECONDS = "3600";
 
     @Reference
@@ -101,7 +101,7 @@ public final class BackupJob implements JobKind {
             }
             if (job.value(CREATING) != null
                     && ImageFiles.madeSince(target, job.status().createdMillis())) {
-                // complete, but of a moment that is over
+                // complete, but of a point in time that has ended
                 ImageFiles.remove(target);
             }
         } else if (!ImageFiles.exists(target) && !ImageFiles.isFile(target)) {
@@ -109,7 +109,7 @@ public final class BackupJob implements JobKind {
         }
         job.keep(BEGUN, "yes");
         while (attachments.status(id).state() == State.OPENING) {
-            // the daemon starts; it was killed before the job had begun
+            // the daemon was killed before the job had begun, and is starting
             job.checkCancelled();
             job.await(LOOK_MILLIS);
         }
@@ -177,7 +177,7 @@ public final class BackupJob implements JobKind {
                 });
     }
 
-    /** After a restart, the disk may open later. */
+    /** Waits for the disk, which may open later than the job starts after a restart. */
     private void awaitRunning(Job job) throws DiskException, InterruptedException, JobCancelled {
         while (attachments.status(job.attachment()).state() != State.RUNNING) {
             job.checkCancelled();

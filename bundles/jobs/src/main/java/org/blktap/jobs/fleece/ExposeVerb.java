@@ -121,7 +121,7 @@ public final class ExposeVerb implements Verb {
             attachments.detach(ended, true);
         }
         if (source != null) {
-            // one that was not shown is a backup's, which alone knows whether its copy is safe
+            // a point in time that was not shown belongs to a backup, which alone knows whether its copy is safe
             points.end(source, !failed && shown);
         }
     }

@@ -19,15 +19,15 @@ import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.api.memory.NativeBuffer;
 
 /**
- * The disk of the filter fleece: before a VM's first change of a range, saves the old data, and answers the readers of
- * the point in time from what was saved and from the disk below. Loop only.
+ * The disk of the filter fleece: saves the old data of a range before the VM's first change of it, and answers the
+ * readers of the point in time from the saved data and from the disk below. Loop only.
  *
  * <p>A change is submitted when each range of it is settled: its old data is saved, or nobody needs it. A range is
  * settled only when no reader reads it from the disk below.
  */
 final class FleeceDisk extends PassThroughDisk {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
-    /** Saves under way at once. */
+    /** The most saves at a time. */
     private static final int SAVES = 16;
 
     private final String id;
@@ -43,14 +43,14 @@ final class FleeceDisk extends PassThroughDisk {
     private final Readers readers = new Readers(this);
     private boolean pumping;
     private boolean again;
-    /** Whether requests are taken: not before the disk is behind its gate, nor while that is closed. */
+    /** Whether requests are taken: neither before the disk is behind its gate, nor while the gate is closed. */
     private boolean running;
 
     private volatile boolean lost;
     private boolean closed;
-    /** Bytes in the scratch file, or on the way there. */
+    /** Bytes in the scratch file, or being written to it. */
     private long used;
-    /** Calls at helper threads that free space. */
+    /** Number of calls on helper threads that free space. */
     private int freeing;
 
     private long waited;
@@ -60,7 +60,7 @@ final class FleeceDisk extends PassThroughDisk {
     /** A change that waits for its ranges. */
     private static final class Held {
         private Request request;
-        /** All ranges before are settled. */
+        /** All ranges before this one are settled. */
         private long from;
 
         private long end;
@@ -169,7 +169,10 @@ final class FleeceDisk extends PassThroughDisk {
         }
     }
 
-    /** If the disk throws, the gate does not know which request it was, unless it was the one just taken. */
+    /**
+     * Submits a request. If the disk throws, the gate knows which request failed only if it was the one that the gate
+     * has just submitted.
+     */
     private void submitBelow(Request request) {
         try {
             below().submit(request);
@@ -215,7 +218,7 @@ final class FleeceDisk extends PassThroughDisk {
         return null;
     }
 
-    /** The save that has a range, or null. */
+    /** Returns the save that has a range, or null. */
     Save saving(long range) {
         for (Save each : saves) {
             if (each.has(range)) {
@@ -225,7 +228,7 @@ final class FleeceDisk extends PassThroughDisk {
         return null;
     }
 
-    /** Where the ranges end that are neither settled nor being saved. */
+    /** Returns the end of the run of ranges that are neither settled nor being saved. */
     long unsettledEnd(long from, long end) {
         long stop = file.settled.nextSet(from, end);
         for (Save each : saves) {
@@ -236,16 +239,16 @@ final class FleeceDisk extends PassThroughDisk {
         return stop;
     }
 
-    /** How many bytes of the disk ranges have. */
+    /** Returns how many bytes of the disk are in ranges. */
     long bytes(long from, long end) {
         return Math.min(end * file.range(), file.sizeBytes()) - from * file.range();
     }
 
     // ---- the buffer
 
-    /** Takes room in the buffer; false if there is none, and then the point in time may be lost. */
+    /** Reserves room in the buffer. Returns false if there is none; then the point in time may be lost. */
     private boolean reserve(long bytes) {
-        // a VM that waits for the buffer must not hold up a park: what is in flight is bounded
+        // a VM that waits for the buffer must not delay a park; requests in flight are bounded
         if (used + bytes > limits.buffer() && (!limits.waits() || running)) {
             if (!limits.waits()) {
                 lose("its buffer of " + Options.sizeText(limits.buffer()) + " is full");
@@ -260,7 +263,7 @@ final class FleeceDisk extends PassThroughDisk {
         used -= bytes;
     }
 
-    /** A reader that reads once has had these bytes, and they are not needed any more. */
+    /** Called when a reader that reads each range once has read these bytes, so that they are not needed any more. */
     void consumed(long offset, long endOffset) {
         if (!limits.once() || lost) {
             return;
@@ -279,7 +282,7 @@ final class FleeceDisk extends PassThroughDisk {
         pump();
     }
 
-    /** Frees what is kept of ranges that are not needed any more. */
+    /** Frees the old data of ranges that are not needed any more. */
     private void forget(long from, long end) {
         file.saved.put(from, end, false);
         for (long at = file.stored.nextSet(from, end); at < end; at = file.stored.nextSet(at, end)) {
@@ -290,7 +293,7 @@ final class FleeceDisk extends PassThroughDisk {
         }
     }
 
-    /** Frees the scratch file's space of ranges, and then the room in the buffer. */
+    /** Frees the space of ranges in the scratch file, and then their room in the buffer. */
     void free(long from, long end) {
         long bytes = bytes(from, end);
         freeing++;
@@ -301,7 +304,7 @@ final class FleeceDisk extends PassThroughDisk {
         });
     }
 
-    /** Gives the point in time up; the VM goes on. */
+    /** Gives up the point in time; the VM goes on. */
     void lose(String reason) {
         if (lost) {
             return;
@@ -337,7 +340,7 @@ final class FleeceDisk extends PassThroughDisk {
         return freeing != 0 || readers.busy() || saves.stream().anyMatch(each -> !each.isIdle());
     }
 
-    /** {@inheritDoc} Whoever reads the point in time would lose it. */
+    /** {@inheritDoc} Refused, since readers would lose the point in time. */
     @Override
     public void checkDetach() throws DiskException {
         if (!lost) {
@@ -368,7 +371,7 @@ final class FleeceDisk extends PassThroughDisk {
         point.left(this);
         readers.leave(point);
         if (worksItself()) {
-            // a forced end has not waited: helper threads may still use the file and the memory
+            // a forced detach has not waited: helper threads may still use the file and the memory
             LOG.log(Level.WARNING, id + ": the point in time " + file.name() + " was closed while in use");
             return;
         }
@@ -376,7 +379,7 @@ final class FleeceDisk extends PassThroughDisk {
         memory.close();
     }
 
-    /** Changes how much is kept. */
+    /** {@inheritDoc} Changes how much old data is kept. */
     @Override
     public boolean set(Options options) throws DiskException {
         FleeceLimits changed = FleeceLimits.of(options);
@@ -388,7 +391,7 @@ final class FleeceDisk extends PassThroughDisk {
         return true;
     }
 
-    /** Reports an error below. */
+    /** Returns the text of an error of the disk below. */
     static String error(String doing, int errno) {
         return doing + ": " + Errno.text(errno);
     }

@@ -24,7 +24,7 @@ public final class FleeceFilter implements DiskFilter {
     static final String TYPE = "fleece";
     private final Path directory;
     private final ConcurrentMap<String, Point> points = new ConcurrentHashMap<>();
-    /** What was begun by another run of the bundle, and depends on it, is over. */
+    /** Identifies this run of the bundle: what depends on another run is lost. */
     private final String run = UUID.randomUUID().toString();
 
     @Activate
@@ -37,17 +37,17 @@ public final class FleeceFilter implements DiskFilter {
         points.values().forEach(Point::end);
     }
 
-    /** Where the files of points in time are. */
+    /** The directory with the files of points in time. */
     Path directory() {
         return directory;
     }
 
-    /** Marks what depends on this run of the bundle. */
+    /** The mark of what depends on this run of the bundle. */
     String run() {
         return run;
     }
 
-    /** Where readers meet the disk of an attachment. */
+    /** Returns the object by which readers reach the disk of an attachment. */
     Point point(String id) {
         return points.computeIfAbsent(id, any -> new Point());
     }

@@ -4,11 +4,11 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
 
 /**
- * How much is kept.
+ * How much old data is kept.
  *
  * @param buffer bytes of old data
  * @param waits whether the VM waits when the buffer is full; otherwise the point in time is lost
- * @param once whether each range is read once, and is not needed then
+ * @param once whether each range is read only once, and is not needed afterwards
  */
 record FleeceLimits(long buffer, boolean waits, boolean once) {
     /** The room for old data unless the caller says otherwise. */

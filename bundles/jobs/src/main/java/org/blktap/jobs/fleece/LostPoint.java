@@ -5,7 +5,7 @@ import java.util.Map;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.filter.PassThroughDisk;
 
-/** Stands for a point in time whose files are gone or damaged: the disk runs all the same. */
+/** Stands for a point in time whose files are missing or damaged, so that the disk runs without it. */
 final class LostPoint extends PassThroughDisk {
     private final String name;
     private final String reason;

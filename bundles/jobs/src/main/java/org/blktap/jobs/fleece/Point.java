@@ -8,12 +8,12 @@ import java.util.concurrent.RejectedExecutionException;
 import org.blktap.api.engine.Errno;
 
 /**
- * Where the readers of an attachment's point in time meet the disk that keeps it. Readers may come before that is open,
- * and stay while it is closed: their requests wait here. Any thread.
+ * Connects the readers of an attachment's point in time with the disk that keeps it. Readers may exist before that disk
+ * is open and while it is closed: their requests wait here. Any thread.
  */
 final class Point {
     private final ArrayDeque<ViewRequest> waiting = new ArrayDeque<>();
-    /** Null while it is closed. */
+    /** The disk; null while it is closed. */
     private FleeceDisk disk;
 
     private boolean ended;
@@ -24,14 +24,14 @@ final class Point {
      * Sets how fast a backup reads.
      *
      * @param bytesASecond 0 for no limit
-     * @param rests whether it rests
+     * @param rests whether the backup pauses
      */
     void pace(long bytesASecond, boolean rests) {
         speed = bytesASecond;
         paused = rests;
     }
 
-    /** Bytes a second, or 0. */
+    /** The limit in bytes a second, or 0 for none. */
     long speed() {
         return speed;
     }
@@ -40,7 +40,7 @@ final class Point {
         return paused;
     }
 
-    /** The disk is open. */
+    /** Called when the disk is open. */
     synchronized void entered(FleeceDisk opened) {
         disk = opened;
         for (ViewRequest each = waiting.poll(); each != null && disk != null; each = waiting.poll()) {
@@ -48,21 +48,21 @@ final class Point {
         }
     }
 
-    /** The disk is being closed. */
+    /** Called when the disk is being closed. */
     synchronized void left(FleeceDisk closing) {
         if (disk == closing) {
             disk = null;
         }
     }
 
-    /** The bundle ends: nothing waits any more. */
+    /** Called when the bundle stops: ends all waiting requests. */
     synchronized void end() {
         ended = true;
         waiting.forEach(each -> each.finish(Errno.EIO));
         waiting.clear();
     }
 
-    /** Has a request answered by the disk, now or when there is one. */
+    /** Passes a request to the disk, now or when it is open. */
     synchronized void submit(ViewRequest request) {
         if (ended) {
             request.finish(Errno.EIO);
@@ -77,13 +77,13 @@ final class Point {
         try {
             disk.loop().execute(request.arrival(disk));
         } catch (RejectedExecutionException e) {
-            // its loop has ended without it, as after a forced detach
+            // the loop has ended without closing the disk, as after a forced detach
             disk = null;
             waiting.add(request);
         }
     }
 
-    /** Fails the requests that have waited for a disk since before then. Returns how many. */
+    /** Fails the requests that have waited for a disk since before {@code nanos}. Returns how many. */
     int expire(long nanos) {
         List<ViewRequest> late = new ArrayList<>();
         synchronized (this) {

@@ -25,27 +25,27 @@ import org.blktap.linux.Mapping;
 
 /**
  * The two files of a point in time: {@code <id>.point}, mapped, with a header and the bits, and {@code <id>.scratch},
- * sparse, with old data at the offsets that it has on the disk. What is in them outlives the process; it does not
- * outlive the boot, and says so. One thread at a time, except for the scratch file.
+ * sparse, with old data at its offsets on the disk. The contents survive the process, but count as lost after a restart
+ * of the host. One thread at a time, except for the scratch file.
  */
 final class PointFile implements AutoCloseable {
-    /** Others must not read what a disk had. */
+    /** Permissions: other users must not read old data of a disk. */
     private static final FileAttribute<?> OWN =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
-    /** Bits for each range. */
+    /** The number of bits for each range. */
     private static final int BITS = 4;
 
     private final Mapping map;
     private final PointHeader header;
-    /** A descriptor, or -1. */
+    /** Descriptor of the scratch file, or -1. */
     private final int scratch;
 
     private final long ranges;
     /** Ranges that need no saving any more. */
     final BitWords settled;
-    /** Of these, those whose old data is kept. */
+    /** Settled ranges whose old data is kept. */
     final BitWords saved;
-    /** Of these, those that are in the scratch file; the others are zeros. */
+    /** Saved ranges whose data is in the scratch file; the others are zeros. */
     final BitWords stored;
     /** Ranges that have changed since the bitmap was cleared. */
     final BitWords changed;
@@ -77,7 +77,7 @@ final class PointFile implements AutoCloseable {
 
     // ---- without the disk
 
-    /** Makes the files of a point in time that the filter then begins. */
+    /** Makes the files of a point in time, which the filter then begins. */
     static void ask(Path directory, String id, PointHeader.Asked asked) throws DiskException {
         try {
             Files.createDirectories(directory);
@@ -90,7 +90,7 @@ final class PointFile implements AutoCloseable {
         }
     }
 
-    /** Removes the files, if they are there. */
+    /** Removes the files, if they exist. */
     static void remove(Path directory, String id) throws DiskException {
         for (Path each : List.of(point(directory, id), scratch(directory, id))) {
             try {
@@ -101,7 +101,7 @@ final class PointFile implements AutoCloseable {
         }
     }
 
-    /** Removes the files of all attachments but these. */
+    /** Removes the files of all attachments but those given. */
     static void removeOthers(Path directory, Set<String> ids) throws DiskException {
         if (!Files.isDirectory(directory)) {
             return;
@@ -122,7 +122,7 @@ final class PointFile implements AutoCloseable {
         ByteBuffer page = ByteBuffer.allocate(PointHeader.BYTES);
         try (FileChannel file = FileChannel.open(point(directory, id), StandardOpenOption.READ)) {
             while (page.hasRemaining() && file.read(page) > 0) {
-                // until it is full or the file ends
+                // until the buffer is full or the file ends
             }
         } catch (IOException e) {
             throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' has no point in time", e);
@@ -131,7 +131,7 @@ final class PointFile implements AutoCloseable {
     }
 
     /**
-     * What a reader sees of the disk, as it was at the point in time, without a look at the disk itself.
+     * Returns what a reader sees of the disk as it was at the point in time, from the file alone.
      *
      * @param name of the point in time; empty for any
      * @throws DiskException NOT_FOUND if there is no point in time of the name, or it is lost
@@ -152,7 +152,7 @@ final class PointFile implements AutoCloseable {
         return header.info();
     }
 
-    /** Why a point in time is lost; empty if it is not, or is not there. */
+    /** Returns why a point in time is lost; empty if it is not, or does not exist. */
     static String lostReason(Path directory, String id) {
         try {
             PointHeader header = read(directory, id);
@@ -162,7 +162,7 @@ final class PointFile implements AutoCloseable {
         }
     }
 
-    /** The name of a point in time; empty if it is not there. */
+    /** Returns the name of a point in time; empty if there is none. */
     static String name(Path directory, String id) {
         try {
             return read(directory, id).name();
@@ -171,7 +171,7 @@ final class PointFile implements AutoCloseable {
         }
     }
 
-    /** The bitmap whose bits a point in time uses; empty for none, and if it is not there. */
+    /** Returns the bitmap whose bits a point in time uses; empty for none, and if there is no point in time. */
     static String since(Path directory, String id) {
         try {
             return read(directory, id).since();
@@ -181,9 +181,9 @@ final class PointFile implements AutoCloseable {
     }
 
     /**
-     * Notes what has changed before the point in time. Before anybody reads it; the disk may be open.
+     * Notes what has changed before the point in time. Called before anybody reads that; the disk may be open.
      *
-     * @param bits do not change meanwhile
+     * @param bits the changes; they must not change meanwhile
      */
     static void note(Path directory, String id, MappedBits bits) throws DiskException {
         Path path = point(directory, id);
@@ -207,11 +207,11 @@ final class PointFile implements AutoCloseable {
     // ---- for the filter
 
     /**
-     * Opens the files for the filter, and completes them if the point in time begins.
+     * Opens the files for the filter, and completes them if the point in time begins with that.
      *
-     * @param disk what it is of
+     * @param disk the disk whose point in time it is
      * @param owner the mark of this run of the bundle
-     * @throws DiskException if there is nothing that could be used
+     * @throws DiskException if the files cannot be used
      */
     static PointFile open(Path directory, String id, String name, DiskInfo disk, String owner) throws DiskException {
         Path path = point(directory, id);
@@ -256,7 +256,7 @@ final class PointFile implements AutoCloseable {
             if (header.state() != State.ASKED) {
                 return;
             }
-            // all of it has space: a mapped page without any would end the process
+            // the whole file has space: access to a mapped page without space would end the process
             if (Libc.fallocate(fd, 0, 0, bytes(disk.sizeBytes(), header.range())) != 0) {
                 throw new DiskException(Reason.NO_SPACE, path + ": " + Errno.text(Libc.errno()));
             }
@@ -307,12 +307,12 @@ final class PointFile implements AutoCloseable {
         return header.sizeBytes();
     }
 
-    /** How many ranges the disk had; the last may be shorter. */
+    /** Returns the number of ranges; the last one may be shorter. */
     long ranges() {
         return ranges;
     }
 
-    /** Gives the point in time up; {@link #empty} gives the space back. */
+    /** Marks the point in time as lost; {@link #empty} frees the space. */
     void lose(String reason) {
         header.lose(reason);
     }
@@ -343,7 +343,7 @@ final class PointFile implements AutoCloseable {
         return 0;
     }
 
-    /** Frees the space of old data, blocking; it is not read any more. Returns 0. */
+    /** Frees the space of old data that is not read any more, blocking. Returns 0. */
     int free(long offset, long bytes) {
         Libc.fallocate(scratch, Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE, offset, bytes);
         return 0;

@@ -20,7 +20,7 @@ final class PointHeader {
     private static final int BLOCK_AT = 24;
     private static final int PHYSICAL_AT = 28;
     private static final int NOTED_AT = 32;
-    // texts: a byte with the length, and UTF-8
+    // texts: one byte with the length, then UTF-8
     private static final int BOOT_AT = 64;
     private static final int OWNER_AT = 128;
     private static final int NAME_AT = 256;
@@ -32,21 +32,21 @@ final class PointHeader {
 
     private final ByteBuffer page;
 
-    /** What the file says of the point in time. */
+    /** The state of a point in time. */
     enum State {
         /** Asked for; the filter is not open yet. */
         ASKED,
         /** The disk is guarded from its first request on. */
         BEGUN,
-        /** Given up: its contents are lost. */
+        /** Its contents are lost. */
         LOST
     }
 
     /**
-     * What a point in time is.
+     * The properties of a point in time.
      *
-     * @param range bytes that are saved as one, a power of two
-     * @param owner a mark of what cannot go on without it, in this run of the bundle; empty if it outlives the daemon
+     * @param range bytes that are saved as a unit, a power of two
+     * @param owner mark of the run of the bundle on which it depends; empty if it survives the daemon
      * @param since the bitmap whose bits it uses; empty for none
      */
     record Asked(String name, int range, String owner, String since) {}
@@ -55,7 +55,7 @@ final class PointHeader {
         this.page = page;
     }
 
-    /** A new one. */
+    /** Returns the page of a new point in time. */
     static byte[] of(Asked asked) throws DiskException {
         ByteBuffer page = ByteBuffer.allocate(BYTES);
         page.putLong(0, MAGIC);
@@ -69,7 +69,7 @@ final class PointHeader {
         return page.array();
     }
 
-    /** One that is there. */
+    /** Reads the page of a point in time. */
     static PointHeader in(ByteBuffer page, Path file) throws DiskException {
         PointHeader header = new PointHeader(page);
         if (page.getLong(0) != MAGIC) {
@@ -114,7 +114,7 @@ final class PointHeader {
         return state == State.ASKED.ordinal() ? State.ASKED : state == State.BEGUN.ordinal() ? State.BEGUN : State.LOST;
     }
 
-    /** Why it is lost. */
+    /** Returns why the point in time is lost. */
     String reason() {
         return text(REASON_AT);
     }
@@ -143,7 +143,7 @@ final class PointHeader {
         return bootId().equals(text(BOOT_AT));
     }
 
-    /** What a reader sees of the disk. */
+    /** Returns what a reader sees of the disk. */
     DiskInfo info() {
         DiskInfo info = DiskInfo.ofSize(sizeBytes())
                 .withBlocks(page.getInt(BLOCK_AT), page.getInt(PHYSICAL_AT))
@@ -151,7 +151,7 @@ final class PointHeader {
         return page.getInt(NOTED_AT) == 0 ? info : info.withContext("dirty-bitmap:" + since());
     }
 
-    /** The filter is open on a disk. */
+    /** Records that the filter is open on a disk. */
     void begin(DiskInfo disk) {
         page.putLong(SIZE_AT, disk.sizeBytes());
         page.putInt(BLOCK_AT, disk.blockSize());
@@ -159,7 +159,7 @@ final class PointHeader {
         page.putInt(STATE_AT, State.BEGUN.ordinal());
     }
 
-    /** The file has what has changed since the bitmap was cleared. */
+    /** Records that the file has the changes since the bitmap was cleared. */
     void noted() {
         page.putInt(NOTED_AT, 1);
     }

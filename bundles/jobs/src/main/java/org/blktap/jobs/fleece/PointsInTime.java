@@ -19,7 +19,7 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
-/** Begins and ends points in time of attachments. For control threads. */
+/** Begins and ends points in time of attachments. Control threads. */
 @Component(service = PointsInTime.class)
 public final class PointsInTime {
     private static final int RANGE = 64 << 10;
@@ -31,7 +31,7 @@ public final class PointsInTime {
     private final FleeceFilter filter;
     private final Attachments attachments;
     private final Bitmaps bitmaps;
-    /** Bitmaps that are used, by the attachment. */
+    /** Uses of bitmaps by attachment. */
     private final Map<String, Freeze> frozen = new HashMap<>();
 
     @Activate
@@ -42,7 +42,7 @@ public final class PointsInTime {
         this.bitmaps = bitmaps;
     }
 
-    /** What was frozen stays so, for the next run of the bundle. */
+    /** Leaves bitmaps frozen for the next run of the bundle. */
     @Deactivate
     synchronized void deactivate() {
         frozen.values().forEach(Freeze::close);
@@ -50,19 +50,19 @@ public final class PointsInTime {
     }
 
     /**
-     * What is asked for.
+     * A request for a point in time.
      *
      * @param name of the point in time
      * @param since a bitmap; null for none
      * @param buffer bytes of old data that are kept; null for the default
-     * @param range bytes that are saved as one; null for the default
+     * @param range bytes that are saved as a unit; null for the default
      * @param waits whether the VM waits when the buffer is full
-     * @param backup whether it is for a backup of this run of the daemon, which reads each range once
-     * @param stale whether a bitmap that is stale may be used: then all counts as changed
+     * @param backup whether it is for a backup, which reads each range once and does not survive this run of the daemon
+     * @param stale whether a stale bitmap may be used, so that everything counts as changed
      */
     record Wish(String name, String since, String buffer, String range, boolean waits, boolean backup, boolean stale) {}
 
-    /** The name of the point in time that an attachment has, or null. */
+    /** Returns the name of an attachment's point in time, or null. */
     static String of(AttachmentStatus status) throws DiskException {
         for (String each : status.filters()) {
             if (Options.nameIn(each).equals(FleeceFilter.TYPE)) {
@@ -73,15 +73,15 @@ public final class PointsInTime {
     }
 
     /**
-     * Begins one: what the disk has now is kept.
+     * Begins a point in time: keeps what the disk has now.
      *
-     * @throws DiskException BUSY if the attachment has one
+     * @throws DiskException BUSY if the attachment has a point in time
      */
     synchronized void begin(String id, Wish wish) throws DiskException {
         AttachmentStatus status = attachments.status(id);
         String other = of(status);
         if (other != null && !PointFile.lostReason(filter.directory(), id).isEmpty()) {
-            // whoever had it knows that it is lost
+            // the user of it has been told that it is lost
             end(id, false);
         } else if (other != null) {
             throw new DiskException(
@@ -89,7 +89,7 @@ public final class PointsInTime {
                     "attachment '" + id + "' has the point in time '" + other
                             + "', and only one at a time; wait for its backup, or: blktap expose --end " + other);
         } else if (!PointFile.name(filter.directory(), id).isEmpty()) {
-            // the daemon was killed while it began or ended one
+            // the daemon was killed while it began or ended a point in time
             end(id, false);
         }
         if (status.state() != AttachmentStatus.State.RUNNING) {
@@ -163,7 +163,7 @@ public final class PointsInTime {
         return (int) range;
     }
 
-    /** The attachment that has a point in time of the name, or null. */
+    /** Returns the attachment that has the point in time of a name, or null. */
     String having(String name) throws DiskException {
         for (AttachmentStatus each : attachments.list()) {
             if (name.equals(of(each))) {
@@ -174,9 +174,9 @@ public final class PointsInTime {
     }
 
     /**
-     * Ends the one that an attachment has, if it has one, and if there still is an attachment.
+     * Ends the point in time of an attachment, if both still exist.
      *
-     * @param safe whether what was copied of it is safe, so that its bitmap need not contain that any more
+     * @param safe whether the copy of it is safe, so that its bitmap need not contain these changes any more
      */
     synchronized void end(String id, boolean safe) throws DiskException {
         String since = PointFile.since(filter.directory(), id);
@@ -199,7 +199,7 @@ public final class PointsInTime {
         PointFile.remove(filter.directory(), id);
     }
 
-    /** The use of a bitmap that an earlier run of the bundle began; null if there is none. */
+    /** Returns the use of a bitmap that an earlier run of the bundle began; null if there is none. */
     private Freeze frozenBefore(String id, String since, String name) throws DiskException {
         try {
             return bitmaps.frozen(id, since, name);
@@ -212,7 +212,7 @@ public final class PointsInTime {
         }
     }
 
-    /** Why the one of an attachment is lost; empty if it is not. */
+    /** Returns why the point in time of an attachment is lost; empty if it is not. */
     String lostReason(String id) {
         return PointFile.lostReason(filter.directory(), id);
     }

@@ -4,12 +4,12 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The requests of readers at a point in time. Loop only, that of the source. */
+/** The requests of the readers of a point in time. Loop of the source only. */
 final class Readers {
     private final FleeceDisk disk;
-    /** Those that have something at the disk below or at a helper thread. */
+    /** Requests that wait for the disk below or a helper thread. */
     private final List<ViewRequest> active = new ArrayList<>();
-    /** Those that wait for a save, or for the gate to open. */
+    /** Requests that wait for a save, or for the gate to open. */
     private ArrayDeque<ViewRequest> waiting = new ArrayDeque<>();
 
     private ArrayDeque<ViewRequest> woken = new ArrayDeque<>();
@@ -47,7 +47,7 @@ final class Readers {
         return false;
     }
 
-    /** Has those that wait look again. */
+    /** Makes waiting requests try again. */
     void wake() {
         if (waiting.isEmpty() || !disk.isRunning() && !disk.isLost()) {
             return;
@@ -60,7 +60,7 @@ final class Readers {
         }
     }
 
-    /** The disk is closed: what has not ended waits for the next. */
+    /** Called when the disk is closed: requests that have not ended wait for the next disk. */
     void leave(Point point) {
         for (ViewRequest each = waiting.poll(); each != null; each = waiting.poll()) {
             point.submit(each);

@@ -6,10 +6,11 @@ import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * Saves the old data of some ranges, one run of them at a time: reads it from the disk below, and writes it. Loop only.
+ * Saves the old data of one run of ranges at a time: reads it from the disk below, and writes it to the scratch file.
+ * Loop only.
  */
 final class Save {
-    /** The most that is saved at once, if a range is not larger. */
+    /** The most bytes that are saved at once, unless a range is larger. */
     static final int BYTES = 256 << 10;
 
     private final FleeceDisk disk;
@@ -22,7 +23,7 @@ final class Save {
     private long end;
     private boolean idle = true;
     private boolean zeros;
-    /** Whether all is done, but for readers that still read the ranges from the disk. */
+    /** Whether the save only waits for readers that read the ranges from the disk. */
     private boolean waits;
 
     Save(FleeceDisk disk, long address, int room) {
@@ -35,7 +36,7 @@ final class Save {
         return idle;
     }
 
-    /** How many ranges fit. */
+    /** Returns how many ranges fit in a save. */
     long ranges() {
         return room / disk.file().range();
     }
@@ -65,7 +66,7 @@ final class Save {
         try {
             disk.below().submit(read.set(Operation.READ, first * disk.file().range(), bytes, Request.SPARSE));
         } catch (RuntimeException | Error e) {
-            // the attachment is parked for it
+            // the attachment is parked because of it
             idle = true;
             disk.unreserve(bytes);
             throw e;
@@ -74,7 +75,7 @@ final class Save {
 
     private void wasRead(Request request) {
         if (idle) {
-            // the disk threw, and completes it all the same
+            // the disk has thrown, but completes the request all the same
             return;
         }
         if (request.error() != 0) {
@@ -117,14 +118,14 @@ final class Save {
                 file.saved.put(at, at + 1, true);
                 file.settled.put(at, at + 1, true);
             } else if (!zeros) {
-                // a reader has had it meanwhile
+                // a reader has read it meanwhile
                 disk.free(at, at + 1);
             }
         }
         release();
     }
 
-    /** A reader has ended. */
+    /** Called when a reader's request has ended. */
     void readerEnded() {
         if (!idle && waits) {
             if (disk.isLost()) {

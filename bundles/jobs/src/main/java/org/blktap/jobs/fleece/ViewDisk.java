@@ -26,7 +26,7 @@ final class ViewDisk implements VirtualDisk {
     private final IoLoop loop;
     private final Point point;
     private final boolean changesOnly;
-    /** Whether the point says how fast it reads. */
+    /** Whether the {@link Point} limits how fast this reads. */
     private final boolean paced;
 
     private final int patienceSeconds;
@@ -68,7 +68,7 @@ final class ViewDisk implements VirtualDisk {
         return point;
     }
 
-    /** Whether what has not changed since the bitmap was cleared is shown as a hole. Any thread. */
+    /** Whether ranges that have not changed since the bitmap was cleared are shown as holes. Any thread. */
     boolean changesOnly() {
         return changesOnly;
     }
@@ -126,7 +126,7 @@ final class ViewDisk implements VirtualDisk {
         point.submit(view.of(request, System.nanoTime()));
     }
 
-    /** Fails what waits for too long. */
+    /** Fails requests that have waited for too long. */
     private void look() {
         look = null;
         int late = point.expire(System.nanoTime() - TimeUnit.SECONDS.toNanos(patienceSeconds));

@@ -23,9 +23,9 @@ final class ViewRequest {
     private Request outer;
     private volatile long sinceNanos;
     private volatile int error;
-    /** Non-null on the source's loop. */
+    /** The disk that answers; non-null on the source's loop. */
     private FleeceDisk source;
-    /** Where it has come to, in bytes of the disk. */
+    /** Offset on the disk up to which the request is done. */
     private long at;
 
     private long length;
@@ -39,7 +39,7 @@ final class ViewRequest {
         ended = () -> reader.ended(this);
     }
 
-    /** Takes a request of the reader. On the reader's loop. */
+    /** Takes a request of the reader. Reader's loop. */
     ViewRequest of(Request request, long nanos) {
         outer = request;
         sinceNanos = nanos;
@@ -56,12 +56,12 @@ final class ViewRequest {
         return error;
     }
 
-    /** When it was taken. Any thread. */
+    /** Returns when the request was taken. Any thread. */
     long sinceNanos() {
         return sinceNanos;
     }
 
-    /** Ends it, by the thread that has it. */
+    /** Ends the request. Called on the thread that has it. */
     void finish(int errno) {
         error = errno;
         source = null;
@@ -70,7 +70,7 @@ final class ViewRequest {
 
     // ---- on the loop of the source
 
-    /** The task that {@link Point} gives the source's loop. */
+    /** Returns the task that {@link Point} runs on the source's loop. */
     Runnable arrival(FleeceDisk disk) {
         source = disk;
         return arrives;
@@ -84,7 +84,7 @@ final class ViewRequest {
         }
     }
 
-    /** Does what comes next. */
+    /** Does the next step. */
     void step() {
         if (source.isLost()) {
             finish(Errno.EIO);
@@ -131,7 +131,7 @@ final class ViewRequest {
             boolean whole = length == outer.length() && outer.has(Request.SPARSE);
             submit(below.set(Operation.READ, at, length, whole ? Request.SPARSE : 0));
         } else if (!file.saved.get(first)) {
-            // read already, by one that reads once
+            // the reader reads once, and has read it already
             finish(Errno.EIO);
         } else {
             last = file.saved.nextClear(first, last);
@@ -214,7 +214,7 @@ final class ViewRequest {
         try {
             disk.below().submit(request);
         } catch (RuntimeException | Error e) {
-            // the attachment is parked for it
+            // the attachment is parked because of it
             if (source != null) {
                 readsFrom = 0;
                 readsEnd = 0;
@@ -239,10 +239,12 @@ final class ViewRequest {
         }
     }
 
-    /** The disk below has answered: a range that is not settled by now has not changed since it was asked. */
+    /**
+     * Called when the disk below has answered. A range that is not settled by now has not changed since the question.
+     */
     private void mapped(int errno) {
         if (errno != 0 || source.isLost()) {
-            // what was saved meanwhile is gone
+            // what was saved meanwhile is lost
             finish(errno != 0 ? errno : Errno.EIO);
             return;
         }
@@ -274,7 +276,7 @@ final class ViewRequest {
             if (settled) {
                 boolean stored = file.stored.get(range);
                 last = stored ? file.stored.nextClear(range, last) : file.stored.nextSet(range, last);
-                // of those that are neither saved nor stored the reader has been told
+                // ranges that are neither saved nor stored have been reported to the reader
                 shown = stored ? ExtentList.DATA : ExtentList.HOLE | ExtentList.ZERO;
                 shownDepth = ExtentList.HERE;
             } else {

@@ -20,14 +20,14 @@ final class ActivePieces {
         return all.size();
     }
 
-    /** The VM changes a range. */
+    /** Called when the VM changes a range. */
     void touch(long from, long to) {
         for (int i = 0; i < all.size(); i++) {
             all.get(i).touch(from, to);
         }
     }
 
-    /** A piece that has a part of a range, or null. */
+    /** Returns a piece that overlaps a range, or null. */
     CopyPiece overlapping(long from, long to) {
         for (int i = 0; i < all.size(); i++) {
             CopyPiece each = all.get(i);
@@ -38,7 +38,7 @@ final class ActivePieces {
         return null;
     }
 
-    /** Where the first piece that begins in a range begins; the end of the range if none does. */
+    /** Returns the beginning of the first piece that begins in a range; the end of the range if none does. */
     long firstBegin(long from, long to) {
         long first = to;
         for (int i = 0; i < all.size(); i++) {

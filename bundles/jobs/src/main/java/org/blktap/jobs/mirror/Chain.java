@@ -20,14 +20,14 @@ import org.blktap.jobs.ImageFiles;
  */
 record Chain(List<TapSpec> images, Map<String, String> options) {
     private static final String BACKING_TYPE = "backing-type";
-    /** Options of an attachment that are not its driver's. */
+    /** Options of an attachment that do not belong to its driver. */
     private static final List<String> OF_CORE =
             List.of("engine", "wait-for-lock", "max-chain", AttachRequest.ON_ENOSPC, AttachRequest.ON_EIO);
 
     private static final int MOST_IMAGES = 64;
 
     /**
-     * Looks for the images below one.
+     * Finds the images below an image.
      *
      * @param backing of the uppermost image; null for none
      */
@@ -42,14 +42,14 @@ record Chain(List<TapSpec> images, Map<String, String> options) {
         return new Chain(List.copyOf(images), options);
     }
 
-    /** The options with which an image of the chain is opened as a disk. */
+    /** Returns the options with which an image of the chain is opened as a disk. */
     Map<String, String> driverOptions(int image) {
         Map<String, String> found = attachmentOptions(image);
         OF_CORE.forEach(found::remove);
         return found;
     }
 
-    /** The options of the attachment if it began with an image of the chain. */
+    /** Returns the options that the attachment would have if it began with an image of the chain. */
     Map<String, String> attachmentOptions(int image) {
         Map<String, String> changed = new LinkedHashMap<>(options);
         String types = options.get(BACKING_TYPE);
@@ -60,12 +60,12 @@ record Chain(List<TapSpec> images, Map<String, String> options) {
         return changed;
     }
 
-    /** The options of the attachment without the images from one up to, not including, another. */
+    /** Returns the options of the attachment without the images {@code [from, to)}. */
     Map<String, String> optionsWithout(int from, int to) {
         Map<String, String> changed = new LinkedHashMap<>(options);
         String types = options.get(BACKING_TYPE);
         if (types != null) {
-            // the first type is that of the second image
+            // the list of types begins with the second image
             List<String> all = new ArrayList<>(List.of(types.split(":")));
             all.subList(Math.min(from - 1, all.size()), Math.min(to - 1, all.size()))
                     .clear();
@@ -82,7 +82,7 @@ record Chain(List<TapSpec> images, Map<String, String> options) {
         }
     }
 
-    /** Whether one of the images has the file of another, of whatever type either is taken to be. */
+    /** Whether one of the images has the same file as an image, whatever the types of both. */
     boolean has(TapSpec image) {
         return images.stream().anyMatch(each -> each.equals(image) || ImageFiles.same(each, image));
     }
@@ -91,7 +91,7 @@ record Chain(List<TapSpec> images, Map<String, String> options) {
         return one.equals(other) || one.type().equals(other.type()) && ImageFiles.same(one, other);
     }
 
-    /** The place of an image. @throws DiskException NOT_FOUND, naming those that are there */
+    /** Returns the place of an image. @throws DiskException NOT_FOUND, naming those that are there */
     int place(TapSpec image) throws DiskException {
         for (int i = 0; i < images.size(); i++) {
             if (isOne(images.get(i), image)) {

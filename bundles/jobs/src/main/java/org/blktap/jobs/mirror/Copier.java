@@ -10,19 +10,20 @@ import org.blktap.jobs.Job;
 import org.blktap.jobs.bits.MappedBits;
 
 /**
- * Copies what the bits say from one disk to another, in the background. A bit is cleared when its chunk has been copied
- * and the VM has not changed it meanwhile. A chunk with a change of the VM in flight is left for later.
+ * Copies the chunks whose bits are set from one disk to another, in the background. A bit is cleared when its chunk has
+ * been copied and the VM has not changed the chunk meanwhile. A chunk with a change of the VM in flight is copied
+ * later.
  *
  * <p>{@link Share} says how many pieces are in flight. Loop only.
  */
 final class Copier implements AutoCloseable {
-    /** Pieces in flight at most. */
+    /** The most pieces in flight. */
     static final int PIECES = 16;
-    /** Bytes of one question for the source's map. */
+    /** Bytes of one MAP request to the source. */
     private static final long WINDOW = 64 << 20;
     /** The longest run of zeros that is written by one request. */
     private static final long ZEROS = 32 << 20;
-    /** Pieces and questions that are started in one turn of the loop. */
+    /** The most pieces and MAP requests that are started in one turn of the loop. */
     private static final int MOST_STEPS = 2 * PIECES;
 
     private VirtualDisk source;
@@ -46,12 +47,12 @@ final class Copier implements AutoCloseable {
     private Runnable onEnded = () -> {};
     private boolean advancing;
     private boolean running;
-    /** Whether it copies the rest while the VM waits. */
+    /** Whether the rest is being copied while the VM waits. */
     private boolean finishing;
 
     private boolean draining;
     private long cursor;
-    /** All of a new target is zeros from here on. */
+    /** A new target has only zeros from this offset on. */
     private long freshFrom;
 
     private int passes;
@@ -60,7 +61,7 @@ final class Copier implements AutoCloseable {
 
     /**
      * @param names of the target, for errors
-     * @param depths what is copied of the source's chain
+     * @param depths the images of the source's chain that are copied
      * @param fresh whether the target contains only zeros
      * @param onIdle called when nothing is in flight
      */
@@ -106,14 +107,14 @@ final class Copier implements AutoCloseable {
         return target;
     }
 
-    /** Another disk that reads the same is the source from now on. Nothing is in flight. */
+    /** Replaces the source by another disk with the same contents. Called while nothing is in flight. */
     void source(VirtualDisk other, boolean alsoTarget) {
         source = other;
         target = alsoTarget ? other : target;
         map.touch(0, Long.MAX_VALUE);
     }
 
-    // ---- what the filter says
+    // ---- called by the filter
 
     /** Sets what is called when a piece has ended. */
     void onEnded(Runnable action) {
@@ -135,18 +136,21 @@ final class Copier implements AutoCloseable {
         advance();
     }
 
-    /** The VM has submitted something. */
+    /** Called when the VM has submitted a request. */
     void vmAtWork() {
         share.vmAtWork();
     }
 
-    /** The VM changes a range: what is being copied of it is copied again, what is known of it is old. */
+    /**
+     * Called before the VM changes a range: pieces of it that are being copied will be copied again, and its map is out
+     * of date.
+     */
     void touch(long from, long to) {
         map.touch(from, to);
         active.touch(from, to);
     }
 
-    /** The VM has changed a range: what the map said meanwhile may be old. */
+    /** Called when the VM has changed a range: what the map said meanwhile may be out of date. */
     void touched(long from, long to) {
         map.touch(from, to);
     }
@@ -156,7 +160,7 @@ final class Copier implements AutoCloseable {
         return active.overlapping(from, to) != null;
     }
 
-    /** Why it has stopped. */
+    /** Returns why copying has stopped. */
     MirrorFailures failures() {
         return failures;
     }
@@ -167,12 +171,12 @@ final class Copier implements AutoCloseable {
         advance();
     }
 
-    /** Whether nothing of it is in flight. */
+    /** Whether none of its requests is in flight. */
     boolean isIdle() {
         return active.count() == 0 && !map.isAsking();
     }
 
-    /** Times that it has come to the end of the disk. */
+    /** Returns how often copying has reached the end of the disk. */
     int passes() {
         return passes;
     }
@@ -181,17 +185,19 @@ final class Copier implements AutoCloseable {
         return copied;
     }
 
-    /** Bytes that it has copied, or that need no copy; what it has copied in vain or again counts again. */
+    /**
+     * Returns the bytes that were copied, or need no copy; bytes that were copied in vain, or again, count each time.
+     */
     long passed() {
         return passed;
     }
 
-    /** Chunks that are to be copied, but for those that wait for a change of the VM to end. */
+    /** Returns the number of chunks to be copied, without those that wait for the end of a change of the VM. */
     long remaining() {
         return Math.max(0, bits.count() - changes.chunks());
     }
 
-    // ---- what is next
+    // ---- the next piece
 
     void advance() {
         if (advancing) {
@@ -225,7 +231,7 @@ final class Copier implements AutoCloseable {
         return speed.passes();
     }
 
-    /** Starts a piece, or a question for the map; false if there is nothing to do now. */
+    /** Starts a piece or a MAP request; returns false if there is nothing to do now. */
     private boolean startNext() {
         long at = candidate();
         if (at < 0) {
@@ -250,7 +256,7 @@ final class Copier implements AutoCloseable {
             if (!depths.all()) {
                 end = Math.min(end, whole(at, map.end()));
             } else if (known) {
-                // what follows may be zeros that need no read
+                // zeros that need no read may follow
                 end = Math.min(end, Math.max(at + chunk, run));
             }
             data(at, end);
@@ -258,12 +264,12 @@ final class Copier implements AutoCloseable {
         return true;
     }
 
-    /** The end of the whole chunks of a range that begins with a chunk; the last chunk ends with the disk. */
+    /** Returns the end of the whole chunks in a range that begins with a chunk; the last chunk ends with the disk. */
     private long whole(long at, long end) {
         return end == size ? end : end - end % chunk;
     }
 
-    /** The first chunk from the cursor on, once around, that can be copied now; -1 if there is none. */
+    /** Returns the first chunk from the cursor on, once around, that can be copied now; -1 if there is none. */
     private long candidate() {
         long start = cursor < size ? cursor : 0;
         long from = start;
@@ -300,7 +306,7 @@ final class Copier implements AutoCloseable {
         freshFrom = Long.MAX_VALUE;
     }
 
-    /** Whether the run of the map is not copied. */
+    /** Whether the run of the map need not be copied. */
     private boolean skipped() {
         return depths.skips(map.depth(), map.zero());
     }
@@ -324,7 +330,7 @@ final class Copier implements AutoCloseable {
         advance();
     }
 
-    /** Whether the map says how a chunk is stored. */
+    /** Whether the map has an answer for a chunk. */
     private boolean answers(long at) {
         return map.covers(at) && map.isValid() && map.end() >= Math.min(size, at + chunk);
     }
@@ -374,9 +380,9 @@ final class Copier implements AutoCloseable {
         piece.read(loop.nanoTime());
     }
 
-    // ---- how it ends
+    // ---- the end
 
-    /** A piece has ended. */
+    /** Called when a piece has ended. */
     void ended(CopyPiece piece, boolean whole) {
         active.remove(piece);
         if (whole) {
@@ -394,7 +400,7 @@ final class Copier implements AutoCloseable {
         advance();
     }
 
-    /** Nothing is in flight. */
+    /** Frees the pieces, while none is in flight. */
     @Override
     public void close() {
         running = false;

@@ -7,7 +7,7 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.memory.NativeBuffer;
 
 /**
- * A range that is being copied: it is read as a whole, and its parts are written, zeros as such. Made once and reused.
+ * A range that is being copied: it is read as a whole, and written in parts, zeros by zeroing. Made once and reused.
  * Loop only.
  */
 final class CopyPiece {
@@ -36,7 +36,7 @@ final class CopyPiece {
     private boolean again;
     /** Whether the VM has changed something in the range meanwhile. */
     private boolean touched;
-    /** When the read began, by the loop's clock; 0 if there is none. */
+    /** When the read began, by the loop's clock; 0 without a read. */
     private long startedNanos;
 
     CopyPiece(Copier copier, NativeBuffer memory, long at, ByteBuffer zeros) {
@@ -62,7 +62,7 @@ final class CopyPiece {
         touched |= from < end() && offset < to;
     }
 
-    /** Begins a piece. {@link #part} adds what is written of it, then {@link #read} or {@link #zero} starts it. */
+    /** Begins a piece. {@link #part} adds the parts that are written, then {@link #read} or {@link #zero} starts it. */
     void at(long from, long to, boolean isFresh) {
         offset = from;
         length = to - from;
@@ -72,7 +72,7 @@ final class CopyPiece {
         startedNanos = 0;
     }
 
-    /** Adds a part, joined to the one before if it follows. */
+    /** Adds a part, and joins it to the previous one if there is no gap. */
     void part(long from, long to) {
         int begin = (int) (from - offset);
         int end = (int) (to - offset);
@@ -134,7 +134,7 @@ final class CopyPiece {
         }
     }
 
-    /** Writes one run after the other; one that completes at once does not recurse. */
+    /** Writes one run after the other, without recursion if a write completes at once. */
     private void writeNext() {
         if (running) {
             again = true;
@@ -152,7 +152,7 @@ final class CopyPiece {
         running = false;
     }
 
-    /** Submits the write of the next run; false if there is none. */
+    /** Submits the write of the next run; returns false if there is none. */
     private boolean writeRun() {
         while (part < partCount) {
             int end = parts[2 * part + 1];

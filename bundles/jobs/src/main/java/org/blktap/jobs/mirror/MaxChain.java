@@ -21,8 +21,8 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The option {@code max-chain=N} of attachments: looks every few seconds whether a chain has become longer, and then
- * starts a slow commit of its oldest overlay. One that has failed is started again after a while.
+ * The option {@code max-chain=N} of attachments: looks every few seconds whether a chain is longer than that, and then
+ * starts a slow commit of its oldest overlay. A commit that has failed is started again after a while.
  */
 @Component(
         service = {},
@@ -42,7 +42,7 @@ public final class MaxChain {
     private final Thread thread;
     /** When a commit was last started, by attachment. */
     private final Map<String, Long> started = new HashMap<>();
-    /** Backing images whose chain was looked at and is short enough, by attachment. */
+    /** By attachment, the backing image whose chain was found short enough. */
     private final Map<String, String> seen = new HashMap<>();
 
     @Activate

@@ -20,37 +20,37 @@ import org.blktap.jobs.Job;
 import org.blktap.jobs.bits.MappedBits;
 
 /**
- * A disk whose contents are copied to another, the target, while its VM writes. Or what its backing images have is
- * copied into itself: then a change of the VM waits while its range is being copied.
+ * A disk whose contents are copied to another disk, the target, while its VM writes. In a stream, the disk is its own
+ * target, and the data of its backing images is copied: then a change of the VM waits while its range is being copied.
  *
  * <p>At first a change of the VM goes to the source only, and its bits are set. When little is left, or when the VM
- * changes so much that the copying does not catch up, changes go to both ({@link #through}), and complete when both
- * have ended. A discard always goes to the source only: what it leaves there is copied. An error of the target leaves
- * the bits set, and the VM does not see it.
+ * changes so much that copying does not catch up, changes go to both disks ({@link #through}), and complete when both
+ * have completed them. A discard always goes to the source only; the range is copied afterwards. An error of the target
+ * leaves the bits set, and the VM does not see it.
  *
  * <p>Loop only, except where noted.
  */
 final class MirrorDisk extends PassThroughDisk {
-    /** Less than this is left when changes begin to go to both. */
+    /** Changes go to both disks once no more than this is left. */
     private static final long LITTLE = 32 << 20;
-    /** After so many passes they do in any case. */
+    /** Number of passes after which changes go to both disks in any case. */
     private static final int MOST_PASSES = 3;
-    /** And when more than one of so many bytes that were copied must be copied again. */
+    /** Changes also go to both disks when more than one in this many copied bytes must be copied again. */
     private static final int BEHIND = 4;
 
     private final FilterContext context;
     private final Job job;
     private final VirtualDisk target;
-    /** Whether the disk below is copied, and not an image of its chain, which the VM does not change. */
+    /** Whether the source is the disk below, and not an image of its chain, which the VM does not change. */
     private final boolean live;
 
-    /** Whether the disk is copied into itself: what its backing images have. */
+    /** Whether data of the backing images is copied into the disk itself. */
     private final boolean upward;
 
     private final MappedBits bits;
     private final Copier copier;
     private final MirrorWrites writes;
-    /** Whether what is copied depends on the chain of the disk, which must be the same at the end. */
+    /** Whether the copy depends on the chain of the disk, which must be the same at the end. */
     private final boolean chained;
 
     private final TapSpec backing;
@@ -59,13 +59,13 @@ final class MirrorDisk extends PassThroughDisk {
     private final Request flush = new Request(this::targetFlushed, 0);
     private final ArrayDeque<Runnable> whenIdle = new ArrayDeque<>();
     private boolean started;
-    /** What was left when the copying started. */
+    /** Bytes that were left when copying started. */
     private long leftAtStart;
 
     private boolean through;
     private boolean draining;
     private boolean flushing;
-    /** Which end of the job the flush of the target is for. */
+    /** The last step that the flush of the target is for. */
     private CompletableFuture<Void> flushedFor;
 
     private CompletableFuture<Void> finishing;
@@ -74,7 +74,7 @@ final class MirrorDisk extends PassThroughDisk {
 
     /**
      * @param source the disk below, or an image of its chain that was opened for this
-     * @param depths what is copied of the source's chain
+     * @param depths the images of the source's chain that are copied
      * @param fresh whether the target contains only zeros
      * @param closed called when the filter is closed
      */
@@ -124,20 +124,20 @@ final class MirrorDisk extends PassThroughDisk {
         return Math.min(bits.diskBytes(), bits.count() * bits.granularity());
     }
 
-    // ---- what the job's thread calls
+    // ---- called by the job's thread
 
-    /** How far it is. Any thread. */
+    /** Returns the progress. Any thread. */
     MirrorState state() {
         return state;
     }
 
-    /** Starts or resumes copying, and looks at what operators have set. Any thread. */
+    /** Starts or resumes copying, with the settings that the job has now. Any thread. */
     void kick() {
         execute(() -> {
             if (!started) {
                 started = true;
                 leftAtStart = left();
-                // another object may have had the bits until the filter was in its place
+                // another object may have used the bits until this filter took its place
                 bits.takeOver();
                 copier.run(true);
             } else {
@@ -163,7 +163,7 @@ final class MirrorDisk extends PassThroughDisk {
         }
     }
 
-    /** Stops copying; ends when nothing of it is in flight. Any thread. */
+    /** Stops copying. The future completes when none of its requests is in flight. Any thread. */
     CompletableFuture<Void> stop() {
         CompletableFuture<Void> stopped = new CompletableFuture<>();
         context.loop().execute(() -> {
@@ -174,7 +174,7 @@ final class MirrorDisk extends PassThroughDisk {
         return stopped;
     }
 
-    /** Makes the target equal, and flushes it, while the VM waits. Any thread. */
+    /** Makes the target equal to the source and flushes it, while the VM waits. Any thread. */
     CompletableFuture<Void> makeEqual() {
         CompletableFuture<Void> done = new CompletableFuture<>();
         context.loop().execute(() -> {
@@ -237,7 +237,7 @@ final class MirrorDisk extends PassThroughDisk {
         copier.finishing(false);
     }
 
-    /** The disk continues with another image, or a filter has come in between. */
+    /** {@inheritDoc} Called when the disk continues with another image, or a filter was added below. */
     @Override
     public void setBelow(VirtualDisk disk) {
         super.setBelow(disk);
@@ -254,7 +254,7 @@ final class MirrorDisk extends PassThroughDisk {
         if (live && request.operation().changes()) {
             writes.submit(request, through);
         } else if (request.operation() == Operation.FLUSH && draining && !copier.isIdle()) {
-            // the last one before the disk is closed: nothing of ours may be in flight then
+            // the last flush before the disk is closed: no request of this filter may be in flight then
             onIdle(() -> below().submit(request));
         } else {
             below().submit(request);
@@ -268,9 +268,9 @@ final class MirrorDisk extends PassThroughDisk {
         super.draining(begins);
     }
 
-    // ---- how far it is
+    // ---- the progress
 
-    /** Called when nothing of the copying is in flight, and nothing can be started. */
+    /** Called when no piece is in flight, and none can be started. */
     private void idle() {
         while (!whenIdle.isEmpty() && copier.isIdle()) {
             whenIdle.poll().run();
@@ -317,7 +317,7 @@ final class MirrorDisk extends PassThroughDisk {
         }
     }
 
-    /** Decides whether changes go to both. */
+    /** Decides whether changes go to both disks. */
     private void decide() {
         if (copier.failures().any() || job.paused()) {
             through = false;
@@ -326,13 +326,13 @@ final class MirrorDisk extends PassThroughDisk {
         }
     }
 
-    /** Whether another pass would leave much again, since the VM changes what has been copied. */
+    /** Whether another pass would not catch up, since the VM changes much of what has been copied. */
     private boolean isBehind() {
         long again = copier.passed() - (leftAtStart - left());
         return again > LITTLE && again > copier.passed() / BEHIND;
     }
 
-    /** Shows how far it is. */
+    /** Publishes the progress. */
     void publish() {
         decide();
         long remaining = copier.remaining() * bits.granularity();
@@ -351,7 +351,7 @@ final class MirrorDisk extends PassThroughDisk {
         }
     }
 
-    /** Takes any: the target stays, since it must not be open twice. */
+    /** {@inheritDoc} Accepts all options and keeps the target open, which must not be open twice. */
     @Override
     public boolean set(Options options) {
         return true;

@@ -8,7 +8,7 @@ import org.blktap.api.disk.Operation;
 /**
  * Why copying has stopped.
  *
- * @param canBeMended whether it makes sense to wait until an operator has mended it
+ * @param canBeMended whether an operator can mend it, so that the job waits
  */
 record MirrorFailure(DiskException why, boolean canBeMended) {
     static MirrorFailure of(String disk, Operation operation, long offset, int error) {

@@ -2,7 +2,7 @@ package org.blktap.jobs.mirror;
 
 import org.blktap.api.disk.Operation;
 
-/** The first failure of a mirror, until it is tried again. Loop only. */
+/** The first failure of a mirror since it was started or tried again. Loop only. */
 final class MirrorFailures {
     private final String target;
     private MirrorFailure failure;
@@ -16,7 +16,7 @@ final class MirrorFailures {
         return failure != null;
     }
 
-    /** The first one, or null. */
+    /** Returns the first failure, or null. */
     MirrorFailure first() {
         return failure;
     }
@@ -33,7 +33,7 @@ final class MirrorFailures {
         add(MirrorFailure.of(target, operation, offset, error));
     }
 
-    /** A disk has thrown. */
+    /** Records that a disk has thrown. */
     void threw(Throwable thrown) {
         add(MirrorFailure.internal(target, thrown));
     }

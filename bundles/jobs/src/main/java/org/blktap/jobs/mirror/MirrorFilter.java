@@ -26,8 +26,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The filter {@code mirror,job=N}: what the jobs {@code move}, {@code mirror}, {@code commit} and {@code stream} see of
- * a live disk. What it copies, and where, is on record with the job.
+ * The filter {@code mirror,job=N}: the part of the jobs {@code move}, {@code mirror}, {@code commit} and {@code stream}
+ * that sees the requests of the VM. Source and target are on record with the job.
  */
 @Component(service = {DiskFilter.class, MirrorFilter.class})
 @FilterType(
@@ -38,21 +38,21 @@ public final class MirrorFilter implements DiskFilter {
 
     // ---- values of a job
 
-    /** The disk that is copied to; not there before it is known, or made. */
+    /** The target; absent before it is known or made. */
     static final String TARGET = "target";
-    /** The options that the target is opened with, one value each. */
+    /** Prefix of the options that the target is opened with, one value each. */
     static final String TARGET_OPTION = "target-option.";
-    /** The image of the chain that is copied, if it is not the disk itself. */
+    /** The source, if that is an image of the chain and not the disk itself. */
     static final String SOURCE = "source";
 
     static final String SOURCE_OPTION = "source-option.";
     /** Depth of the target in the source's chain. */
     static final String DEPTH = "depth";
-    /** Whether the disk itself is the target, and what is copied has a depth of 2 or more. */
+    /** Whether the disk itself is the target, and data of depth 2 and more is copied. */
     static final String UP = "up";
     /** Whether the job has made the target. */
     static final String CREATED = "created";
-    /** Its phase: none while it is prepared, then one of these. */
+    /** The phase of the job: absent during preparation, then one of these. */
     static final String PHASE = "phase";
 
     static final String COPYING = "copying";
@@ -64,7 +64,7 @@ public final class MirrorFilter implements DiskFilter {
     private static final int GRANULARITY = 64 << 10;
 
     private static final long MOST_BITS = 1L << 26;
-    /** Limit of what is done while requests of the VM wait. */
+    /** Time limit of what is done while requests of the VM wait. */
     private static final long LIMIT_SECONDS = 5;
 
     private final JobTable table;
@@ -92,7 +92,7 @@ public final class MirrorFilter implements DiskFilter {
 
     @Override
     public PassThroughDisk open(VirtualDisk below, FilterContext context) throws DiskException {
-        // another number has a filter without a target opened anew
+        // a new number makes the core open a filter without a target anew
         context.options().text("attempt", null);
         String id = context.options().text("job", "");
         Job job = table.find(id);
@@ -117,7 +117,7 @@ public final class MirrorFilter implements DiskFilter {
         MappedBits bits = null;
         try (CloseOnFailure opened = new CloseOnFailure()) {
             bits = bits(job, below.info().sizeBytes(), goesOn);
-            // not clean: another filter of the job may have it open until this one is in its place
+            // not clean: another filter of the job may have the file open until this one takes its place
             opened.add(bits::abandon);
             VirtualDisk source = below;
             if (job.value(SOURCE) != null) {
@@ -141,7 +141,7 @@ public final class MirrorFilter implements DiskFilter {
     private static Depths depths(Job job) {
         int depth = job.value(DEPTH) == null ? Integer.MAX_VALUE : Integer.parseInt(job.value(DEPTH));
         if (job.value(UP) != null) {
-            // what the disk has nowhere reads as zeros without a base
+            // what no image of the disk has reads as zeros without a base
             return new Depths(2, depth, job.value(DEPTH) != null);
         }
         return job.value(DEPTH) == null ? Depths.ALL : new Depths(1, depth, true);
@@ -151,7 +151,7 @@ public final class MirrorFilter implements DiskFilter {
         opened.add(() -> context.loop().execute(disk::close));
     }
 
-    /** The bits of a job whose target is not open; null if the disk is not the one that they are for. */
+    /** Returns the bits of a job whose target is not open; null if they are for another disk. */
     private MappedBits again(Job job, VirtualDisk below) {
         try {
             return bits(job, below.info().sizeBytes(), true);
@@ -225,7 +225,7 @@ public final class MirrorFilter implements DiskFilter {
         }
     }
 
-    /** Waits for something that is done on the loop while requests of the VM wait. */
+    /** Waits for work on the loop during which requests of the VM wait. */
     static void await(CompletableFuture<Void> done, Job job) throws DiskException {
         try {
             done.get(LIMIT_SECONDS, TimeUnit.SECONDS);

@@ -17,16 +17,16 @@ import org.blktap.jobs.ImageFiles;
 import org.blktap.jobs.Job;
 
 /**
- * What a job copies where, and what the disk is afterwards: worked out when the job begins, and kept with it. One
- * thread.
+ * What a job copies to which target, and what the disk is afterwards: decided when the job begins, and recorded with
+ * it. One thread.
  */
 final class MirrorPlan {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
-    /** The target that an operator has named, of a move or mirror. */
+    /** The target of a move or mirror, as the operator has named it. */
     static final String TO = "to";
-    /** Options of the target's creation, one value each. */
+    /** Prefix of the options with which the target is created, one value each. */
     static final String CREATE_OPTION = "create-option.";
-    /** The images that an operator has named, of a commit. */
+    /** The images of a commit, as the operator has named them. */
     static final String TOP = "top";
 
     static final String BASE = "base";
@@ -40,7 +40,7 @@ final class MirrorPlan {
     private static final String OVERLAY = "switch-overlay";
     private static final String BACKING = "switch-backing";
     private static final String REMOVED = "removed.";
-    /** The files of those that are removed, by which they are known. */
+    /** Prefix of the inode numbers of removed images, which identify their files. */
     private static final String REMOVED_FILE = "removed-file.";
     /** Whether the base is smaller than the disk. */
     private static final String GROWS = "grows";
@@ -81,7 +81,7 @@ final class MirrorPlan {
         }
         if (!ImageFiles.exists(target)) {
             if (ImageFiles.isFile(target)) {
-                // from here on, a file of the name is the job's
+                // from here on, a file of this name belongs to the job
                 throw new DiskException(Reason.EXISTS, target + ": exists already; choose another name, or remove it");
             }
             job.keep(CREATING, MirrorFilter.YES);
@@ -156,7 +156,7 @@ final class MirrorPlan {
         }
         int unit = disk.optimalIoSize();
         if (target.type().equals("qcow2") && unit > 0 && into.optimalIoSize() > unit) {
-            // a compressed cluster that is copied in part moves, and what reads the chain would look at its old place
+            // a compressed cluster that is copied in part moves, and a reader of the chain would look at its old place
             throw new DiskException(
                     Reason.UNSUPPORTED,
                     target + ": has clusters of " + into.optimalIoSize() + " bytes, larger than the " + unit + " of "
@@ -202,7 +202,7 @@ final class MirrorPlan {
 
     // ---- afterwards
 
-    /** The disk continues so. */
+    /** Returns how the disk continues. */
     ImageSwitch then() throws DiskException {
         return new ImageSwitch(
                 TapSpec.parse(job.value(IMAGE)),
@@ -216,7 +216,7 @@ final class MirrorPlan {
         return job.value(key) == null ? null : TapSpec.parse(job.value(key));
     }
 
-    /** Whether the overlay of the chain, if there is one to be rebased, has the backing image that it should have. */
+    /** Whether the overlay that is rebased has its new backing image; true if none is rebased. */
     boolean isRebased(AttachmentStatus attachment) throws DiskException {
         if (job.value(OVERLAY) == null) {
             return true;
@@ -236,7 +236,7 @@ final class MirrorPlan {
                 images);
     }
 
-    /** Removes the images that the disk had and does not need any more. */
+    /** Removes the images that the disk does not need any more. */
     void removeOld(AttachmentStatus attachment) throws DiskException {
         if (job.value(KEEP) != null || job.valuesOf(REMOVED).isEmpty()) {
             return;

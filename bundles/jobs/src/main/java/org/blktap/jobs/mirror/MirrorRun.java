@@ -20,18 +20,18 @@ import org.blktap.jobs.Job;
 import org.blktap.jobs.JobCancelled;
 
 /**
- * One job of copying a live disk: prepares target and filter, watches the filter copy, has the attachment continue with
- * the target, removes what is not needed any more. Each step is on record before the next, so that a restart goes on.
- * On the job's thread.
+ * Runs one job that copies a live disk: prepares target and filter, watches the filter copy, switches the attachment to
+ * the target, and removes what is not needed any more. Each step is on record before the next, so that the job
+ * continues after a restart. Job's thread.
  */
 final class MirrorRun {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
     private static final String STARTED = "started";
     private static final long POLL_MILLIS = 100;
     private static final long RETRY_MILLIS = 1000;
-    /** Attempts of the last step, which requests that do not end can keep from happening. */
+    /** Attempts of the last step, which requests that do not end can prevent. */
     private static final int MOST_SWITCHES = 10;
-    /** Lookups of an attachment before it counts as detached: a core that is being replaced has none for a while. */
+    /** Lookups of an attachment before it counts as detached: while the core is replaced, there is none for a while. */
     private static final int MOST_MISSING = 30;
 
     private final Job job;
@@ -42,7 +42,7 @@ final class MirrorRun {
     private int switches;
     private int missing;
     private long attempts = 1;
-    /** Why the job was paused by an error; null if it was not. */
+    /** The error that has paused the job; null if none has. */
     private MirrorFailure paused;
 
     MirrorRun(Job job, Attachments attachments, Images images, MirrorFilter filter, Path bits) {
@@ -76,7 +76,7 @@ final class MirrorRun {
                 throw (InterruptedException) new InterruptedException().initCause(e);
             }
             if (switched || !undo()) {
-                // the VM may write the target: it stays
+                // the VM may use the target already: it stays
                 throw e;
             }
             LOG.log(Level.INFO, "job " + job.id() + ": the switch was made after all: " + e.getMessage());
@@ -134,7 +134,7 @@ final class MirrorRun {
         }
     }
 
-    /** Has the filter opened anew, with the target. */
+    /** Makes the core open the filter anew, with the target. */
     private void openTarget() throws DiskException {
         attachments.setFilter(job.attachment(), MirrorFilter.TYPE, Map.of("attempt", Long.toString(attempts++)));
     }
@@ -147,7 +147,7 @@ final class MirrorRun {
         return open;
     }
 
-    // ---- while it is copied
+    // ---- copying
 
     /** Returns whether the disk continues with the target. */
     private boolean copy() throws DiskException, InterruptedException {
@@ -182,7 +182,7 @@ final class MirrorRun {
         }
     }
 
-    /** The attachment, which may be away for a moment while the daemon starts. */
+    /** Returns the attachment, which may be absent for a moment while the daemon starts. */
     private AttachmentStatus present() throws DiskException, InterruptedException {
         while (true) {
             try {
@@ -199,8 +199,7 @@ final class MirrorRun {
     }
 
     /**
-     * Whether the disk continues with what the job has made: it has not the filter any more, but the image and the
-     * chain.
+     * Whether the disk continues with the job's result: it has no filter any more, but the new image and chain.
      *
      * @throws DiskException NOT_FOUND if somebody else has removed the filter
      */
@@ -219,7 +218,7 @@ final class MirrorRun {
         return attachment.filters().stream().anyMatch(each -> each.equals(filter) || each.startsWith(filter + ","));
     }
 
-    /** Looks how far the copy is, and makes the last step; true if that was made. */
+    /** Looks at the progress, and makes the last step when it is time; returns true if that was made. */
     private boolean step(MirrorDisk disk) throws DiskException, InterruptedException {
         MirrorState state = disk.state();
         disk.kick();
@@ -229,7 +228,7 @@ final class MirrorRun {
         } else if (job.paused()) {
             job.to(JobState.PAUSED);
         } else if (!state.ready()) {
-            // what a discard leaves is copied: a mirror that was ready soon is again
+            // a discarded range is copied: a mirror that was ready is ready again soon
             if (job.state() != JobState.READY) {
                 job.to(JobState.RUNNING);
             }
@@ -258,7 +257,7 @@ final class MirrorRun {
         }
     }
 
-    /** The target cannot be opened; an operator may mend that. */
+    /** Pauses the job because the target cannot be opened, which an operator may mend. */
     private void withoutTarget(DiskException why) throws DiskException {
         if (why == null || why.reason() == Reason.UNSUPPORTED || why.reason() == Reason.BAD_OPTION) {
             throw why == null ? new DiskException(Reason.IO, "the target is not open") : why;
@@ -283,7 +282,7 @@ final class MirrorRun {
         }
     }
 
-    /** Has the last step tried once more, if it failed for want of time. */
+    /** Lets the last step be tried once more, if it took too long. */
     private void again(DiskException e) throws DiskException, InterruptedException {
         if (e.reason() != Reason.BUSY || ++switches >= MOST_SWITCHES) {
             throw e;
@@ -292,9 +291,12 @@ final class MirrorRun {
         job.await(RETRY_MILLIS);
     }
 
-    // ---- given up
+    // ---- cancel and failure
 
-    /** A mirror that is equal leaves a copy of this moment; any other leaves nothing. Returns false to try again. */
+    /**
+     * Ends a cancelled job: a mirror that is ready leaves its target as a copy of this moment, any other job leaves no
+     * target. Returns false to try again.
+     */
     private boolean cancel(MirrorDisk disk) throws DiskException, InterruptedException {
         if (!job.kind().equals(MirrorJobs.MIRROR) || !disk.state().ready()) {
             throw new JobCancelled();
@@ -313,14 +315,14 @@ final class MirrorRun {
         return true;
     }
 
-    /** Leaves the disk as it was before; true if it turns out to have been switched meanwhile, and stays so. */
+    /** Restores the disk as it was before; returns true if it was switched meanwhile, and stays so. */
     private boolean undo() throws InterruptedException {
         while (!removedFilter()) {
             job.await(RETRY_MILLIS);
         }
         try {
             AttachmentStatus attachment = attachments.status(job.attachment());
-            // before that, the plan is not complete, and its image may be that of the disk
+            // before that, the plan is not complete, and its image may be the disk's
             if (job.value(MirrorFilter.PHASE) != null
                     && attachment.spec().equals(job.value("switch-image"))
                     && plan.isRebased(attachment)) {
@@ -335,7 +337,7 @@ final class MirrorRun {
         return false;
     }
 
-    /** Removes the filter if it is there; false if that must be tried again. */
+    /** Removes the filter if there is one; returns false if that must be tried again. */
     private boolean removedFilter() {
         try {
             if (isFiltered(attachments.status(job.attachment()))) {

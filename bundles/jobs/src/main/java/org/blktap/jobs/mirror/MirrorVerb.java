@@ -13,7 +13,7 @@ import picocli.CommandLine.Parameters;
 
 /** Base class of the verbs that copy a live disk. */
 abstract class MirrorVerb implements Verb {
-    /** The argument that names the image of a copy. */
+    /** The argument that names the target. */
     static final String TARGET = "target";
 
     @Parameters(index = "0", description = "An attachment.")
@@ -33,7 +33,7 @@ abstract class MirrorVerb implements Verb {
     /** The service, which each verb refers to: references are not inherited. */
     abstract JobService service();
 
-    /** The operands and options, by their names. */
+    /** Returns the operands and options by name. */
     abstract Map<String, String> arguments(Call call) throws DiskException;
 
     /** Options with which the target is created. */

@@ -7,9 +7,12 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.filter.WriteCopies;
 import org.blktap.api.memory.NativeMemory;
 
-/** The way of what the VM changes on a mirrored disk. Loop only. */
+/** Passes the VM's changes to a mirrored disk and its target. Loop only. */
 final class MirrorWrites implements AutoCloseable {
-    /** Bytes of changes that go to both at a time; what is more goes to the source, and is copied from there. */
+    /**
+     * The most bytes of changes that go to both disks at a time; further changes go to the source, and are copied from
+     * there.
+     */
     private static final int MOST_COPIES = 32 << 20;
 
     private final MirrorDisk disk;
@@ -18,15 +21,15 @@ final class MirrorWrites implements AutoCloseable {
     private final boolean oneAfterTheOther;
     private final VmChanges changes;
     private final Copier copier;
-    /** Null if nothing is written through. */
+    /** Memory for copies; null if nothing is written through. */
     private final WriteCopies copies;
-    /** Changes that wait until what they change has been copied up. */
+    /** Changes that wait until their ranges have been copied up. */
     private final ArrayDeque<VmChange> held = new ArrayDeque<>();
 
     /**
      * @param upward whether the disk is copied into itself
      * @param oneAfterTheOther whether a change goes to the source first, and then to the target
-     * @param memory for copies of what goes to both
+     * @param for the memory of changes that go to both disks
      */
     MirrorWrites(
             MirrorDisk disk,
@@ -46,7 +49,7 @@ final class MirrorWrites implements AutoCloseable {
     }
 
     /**
-     * Passes a change on.
+     * Passes on a change.
      *
      * @param through whether it may go to both disks
      */
@@ -83,7 +86,7 @@ final class MirrorWrites implements AutoCloseable {
         }
     }
 
-    /** A piece has been copied up: changes of it go on. */
+    /** Called when a piece has been copied up: submits the changes of it. */
     void release() {
         for (int i = held.size(); i > 0; i--) {
             VmChange change = held.poll();
@@ -144,7 +147,7 @@ final class MirrorWrites implements AutoCloseable {
         original.complete(error);
     }
 
-    /** No change is in flight. */
+    /** Frees the memory, while no change is in flight. */
     @Override
     public void close() {
         if (copies != null) {

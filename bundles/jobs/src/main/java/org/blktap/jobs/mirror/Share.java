@@ -4,11 +4,11 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.jobs.Job;
 
 /**
- * How many pieces are copied at once: all while the VM is idle, and few while it is at work. Loop only.
+ * How many pieces are copied at once: all while the VM is idle, and few while it is active. Loop only.
  *
- * <p>Unless the job has a share, the number follows from how long a piece takes: one more as long as pieces take less
- * than {@link #LATENCY_NANOS}, one less when they take longer. What the copying adds to the time of a request is
- * bounded by that on a device that serves one after the other: a hard disk gets the fewest, memory the most.
+ * <p>Unless the job has a fixed share, the number grows by one while pieces take less than {@link #LATENCY_NANOS}, and
+ * falls by one while they take longer. On a device that serves one request after the other, this bounds what copying
+ * adds to the time of a request: a hard disk gets the fewest pieces, memory the most.
  */
 final class Share {
     /** The VM is idle when it has submitted nothing for this time. */
@@ -21,7 +21,7 @@ final class Share {
     private final Job job;
     private final int all;
     private int found = FEWEST;
-    /** Pieces that have ended since the number was looked at, and the sum of their times. */
+    /** Pieces that have ended since the number was last adapted, and the sum of their times. */
     private int ended;
 
     private long nanos;
@@ -35,12 +35,12 @@ final class Share {
         lastVmNanos = loop.nanoTime() - IDLE_NANOS;
     }
 
-    /** The VM has submitted something. */
+    /** Called when the VM has submitted a request. */
     void vmAtWork() {
         lastVmNanos = loop.nanoTime();
     }
 
-    /** Pieces that may be in flight now. */
+    /** Returns how many pieces may be in flight now. */
     int pieces() {
         if (loop.nanoTime() - lastVmNanos >= IDLE_NANOS) {
             return all;
@@ -48,7 +48,7 @@ final class Share {
         return job.share() == Job.AUTOMATIC_SHARE ? found : Math.min(all, job.share());
     }
 
-    /** A piece has been read and written, in so many nanoseconds. */
+    /** Called when a piece has been read and written. */
     void took(long pieceNanos) {
         nanos += pieceNanos;
         if (++ended < found) {

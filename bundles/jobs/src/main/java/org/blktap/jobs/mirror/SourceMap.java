@@ -6,8 +6,8 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.ExtentList;
 
 /**
- * How a window of the source is stored, as it said once. What says that a range needs no read is valid only as long as
- * the VM has not changed anything in the window since it was asked. Loop only.
+ * The source's answer to a MAP request for a window. That a range needs no read is valid only while the VM has not
+ * changed anything in the window since the request. Loop only.
  */
 final class SourceMap {
     private final ExtentList extents = new ExtentList();
@@ -22,12 +22,12 @@ final class SourceMap {
     private int run;
     private long runBegin;
 
-    /** Called when a window is known, or has failed. */
+    /** Called when the answer has come, or the request has failed. */
     interface Answered {
         void answered(long at, long length);
     }
 
-    /** @param depthOnly whether zeros that no table tells of may be reported as data */
+    /** @param depthOnly whether zeros that are not recorded in a table may be reported as data */
     SourceMap(boolean depthOnly, MirrorFailures failures, Answered then) {
         this.depthOnly = depthOnly;
         this.failures = failures;
@@ -53,7 +53,7 @@ final class SourceMap {
         }
     }
 
-    /** The answer may cover less than was asked for. */
+    /** Takes the answer, which may cover less than was asked for. */
     private void answered(Request ended) {
         asking = false;
         if (ended.error() != 0) {
@@ -70,12 +70,12 @@ final class SourceMap {
         then.answered(ended.offset(), ended.length());
     }
 
-    /** Whether an answer is waited for. */
+    /** Whether a request is in flight. */
     boolean isAsking() {
         return asking;
     }
 
-    /** The VM changes a range. */
+    /** Called when the VM changes a range. */
     void touch(long from, long to) {
         if (from < end && begin < to) {
             valid = false;
@@ -105,7 +105,7 @@ final class SourceMap {
         }
     }
 
-    /** The end of the run. */
+    /** Returns the end of the run. */
     long runEnd() {
         return Math.min(end, runBegin + extents.length(run));
     }

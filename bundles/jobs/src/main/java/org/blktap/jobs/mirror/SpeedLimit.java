@@ -6,7 +6,7 @@ import org.blktap.jobs.Job;
 /** The speed of a job as a token bucket, by the loop's clock. Loop only. */
 final class SpeedLimit {
     private static final double NANOS = 1e9;
-    /** Tokens of this part of a second are saved up. */
+    /** The most tokens that are saved up, as seconds of the speed. */
     private static final double SAVED_SECONDS = 0.1;
 
     private static final long LONGEST_MILLIS = 1000;
@@ -18,14 +18,14 @@ final class SpeedLimit {
     private long lastNanos;
     private IoLoop.Timer timer;
 
-    /** @param again called when something may pass that had to wait */
+    /** @param again called when a piece that had to wait may pass */
     SpeedLimit(IoLoop loop, Job job, Runnable again) {
         this.loop = loop;
         this.job = job;
         this.again = again;
     }
 
-    /** Whether something may pass now; if not, a timer goes on. */
+    /** Whether a piece may pass now; if not, a timer calls {@code again}. */
     boolean passes() {
         long speed = job.speed();
         if (speed == 0) {
@@ -49,7 +49,7 @@ final class SpeedLimit {
         again.run();
     }
 
-    /** Takes what has passed, which may leave a debt. */
+    /** Takes the tokens of a piece that has passed, which may leave a debt. */
     void take(long bytes) {
         if (job.speed() != 0) {
             tokens -= bytes;

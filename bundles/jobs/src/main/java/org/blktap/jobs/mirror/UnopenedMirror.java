@@ -9,14 +9,14 @@ import org.blktap.jobs.Job;
 import org.blktap.jobs.bits.MappedBits;
 
 /**
- * A mirror without a target: before it is known what the target is, and where the target cannot be opened. Then it
- * keeps what the VM changes.
+ * A mirror without an open target: before the target is known, and while it cannot be opened. In the second case,
+ * records what the VM changes.
  */
 final class UnopenedMirror extends PassThroughDisk {
-    /** Null before anything has been copied. */
+    /** The bits of the copy; null before anything has been copied. */
     private final MappedBits bits;
 
-    /** Null if there is none. */
+    /** The job; null if there is none. */
     private final Job job;
 
     private final DiskException why;
@@ -35,7 +35,7 @@ final class UnopenedMirror extends PassThroughDisk {
         this.closed = closed;
     }
 
-    /** Why there is no target; null if it is not known yet. Any thread. */
+    /** Returns why the target cannot be opened; null if the target is not known yet. Any thread. */
     DiskException why() {
         return why;
     }

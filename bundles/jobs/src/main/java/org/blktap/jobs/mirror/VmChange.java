@@ -9,13 +9,13 @@ import org.blktap.api.memory.Segments;
 /** A request of the VM that changes the disk, on its way to the source and, if it is written through, to the target. */
 final class VmChange extends Substitute {
     private final Request copy;
-    /** The bytes that both disks get, once for all; empty if this is not written through. */
+    /** A copy of the data for both disks, which does not change; empty if this is not written through. */
     private final Segments stable = new Segments(2);
-    /** Whether it goes to the target too. */
+    /** Whether the change goes to the target too. */
     boolean through;
-    /** Whether the target may differ afterwards where this one writes: its bits stay set. */
+    /** Whether the target may differ afterwards in the range of this change, so that its bits stay set. */
     boolean tainted;
-    /** Parts that have not ended. */
+    /** Number of parts that have not ended. */
     int pending;
 
     int sourceError;
@@ -23,8 +23,8 @@ final class VmChange extends Substitute {
     long end;
 
     /**
-     * @param atSource called when the source has ended
-     * @param atTarget called with a request whose owner is this, when the target has ended
+     * @param atSource called when the source has completed the change
+     * @param atTarget called when the target has completed the change, with a request whose owner is this
      */
     VmChange(Completion atSource, AtTarget atTarget) {
         super(atSource);
@@ -48,9 +48,9 @@ final class VmChange extends Substitute {
     }
 
     /**
-     * Has the source, and then the target, get a copy of the data, which the VM cannot change any more.
+     * Takes a copy of the data for source and target, which the VM cannot change any more.
      *
-     * @return false if there is no room for it, or no data any more
+     * @return false if there is no room for the copy, or the VM's memory is gone
      */
     boolean takeCopy(WriteCopies copies) {
         if (operation() != Operation.WRITE) {
@@ -63,7 +63,7 @@ final class VmChange extends Substitute {
         return true;
     }
 
-    /** Both disks have the copy, or there is none. */
+    /** Returns the copy, if there is one. Called when both disks have written it. */
     void giveCopy(WriteCopies copies) {
         copies.give(stable);
     }

@@ -9,8 +9,8 @@ import org.blktap.jobs.bits.MappedBits;
  * sides are known to be equal. Loop only.
  *
  * <p>A change that is written through clears its bits when it has ended, unless it is tainted: if something else has
- * made a chunk dirty meanwhile, all changes on that chunk are tainted. So a set bit that is covered by an untainted
- * change stands for that change only.
+ * made a chunk dirty meanwhile, all changes on that chunk are tainted. So a set bit in the range of an untainted change
+ * stands for that change only.
  */
 final class VmChanges {
     private final ArrayList<VmChange> active = new ArrayList<>();
@@ -18,10 +18,10 @@ final class VmChanges {
     private final MappedBits bits;
     private final int chunk;
     private final boolean dirty;
-    /** Chunks that the active changes touch; one that two of them touch counts twice. */
+    /** Number of chunks that the active changes touch; a chunk that two of them touch counts twice. */
     private long chunks;
 
-    /** @param dirty whether what a change writes must be copied */
+    /** @param dirty whether the range of a change must be copied */
     VmChanges(MappedBits bits, boolean dirty) {
         this.bits = bits;
         this.dirty = dirty;
@@ -44,7 +44,7 @@ final class VmChanges {
         chunks += chunksOf(change);
     }
 
-    /** Removes a change that has ended on all sides, and clears its bits if the sides are equal there. */
+    /** Removes a change that both sides have completed, and clears its bits if the sides are equal there. */
     void end(VmChange change) {
         int last = active.size() - 1;
         active.set(active.indexOf(change), active.get(last));
@@ -82,8 +82,8 @@ final class VmChanges {
     }
 
     /**
-     * Whether a change may be written through: both sides are equal on its chunks but for changes that are written
-     * through as well, and none of these writes the same bytes, as the sides may order them differently.
+     * Whether a change may be written through: both sides are equal on its chunks except for changes that are written
+     * through too, and none of these writes the same bytes, since the sides may order them differently.
      */
     boolean admits(VmChange change) {
         for (int i = 0; i < active.size(); i++) {
@@ -125,7 +125,10 @@ final class VmChanges {
         return false;
     }
 
-    /** The end of a run of whole chunks from a chunk's beginning on that no change touches; the beginning if none. */
+    /**
+     * Returns the end of the run of whole chunks from {@code from} on that no change touches; {@code from} if there is
+     * none.
+     */
     long untouched(long from, long to) {
         long end = to;
         for (int i = 0; i < active.size(); i++) {
@@ -137,7 +140,7 @@ final class VmChanges {
         return end;
     }
 
-    /** An upper bound of the chunks whose bits are set only because of the changes. */
+    /** Returns an upper bound of the number of chunks whose bits are set only because of the changes. */
     long chunks() {
         return dirty ? chunks : 0;
     }
@@ -150,7 +153,7 @@ final class VmChanges {
         return change.begin - change.begin % chunk;
     }
 
-    /** Not past the end of the last chunk. */
+    /** Returns the end of the last chunk that the change touches. */
     private long chunkEnd(VmChange change) {
         return (change.end + chunk - 1) / chunk * chunk;
     }
