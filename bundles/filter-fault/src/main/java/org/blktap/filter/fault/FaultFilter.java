@@ -8,7 +8,7 @@ import org.blktap.api.filter.FilterType;
 import org.blktap.api.filter.PassThroughDisk;
 import org.osgi.service.component.annotations.Component;
 
-/** {@code --filter fault,errors=1}: a disk that fails now and then, for tests and for those who rehearse. */
+/** {@code --filter fault,errors=1}: a disk that fails now and then, for tests and rehearsals. */
 @Component
 @FilterType(type = "fault", summary = "errors, delays and outages, by operation, range and rate, to rehearse them")
 public final class FaultFilter implements DiskFilter {
@@ -16,7 +16,7 @@ public final class FaultFilter implements DiskFilter {
     public PassThroughDisk open(VirtualDisk below, FilterContext context) throws DiskException {
         Faults faults = Faults.of(context.options());
         try {
-            // outages go by the loop's time
+            // outages are timed by the loop's clock
             return context.loop().call(() -> new FaultyDisk(below, context.loop(), faults));
         } catch (RuntimeException e) {
             throw e;

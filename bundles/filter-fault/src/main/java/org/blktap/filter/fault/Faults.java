@@ -12,14 +12,14 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
 
 /**
- * The options of the filter: which requests have faults, and what faults.
+ * The options of the filter: which requests have which faults.
  *
- * @param operations those that may have faults
+ * @param operations operations that may have faults
  * @param from first byte of the range; requests that touch it may have faults
  * @param to end of the range
  * @param error errno of a failed request
  * @param errors part of the requests that fail, 0 to 1
- * @param most errors that there are at most, until it is set again
+ * @param most the most errors until the option is set again
  * @param delayMillis how long a delayed request waits
  * @param delays part of the requests that are delayed, 0 to 1
  * @param outageMillis how long all requests fail; 0 for never
@@ -114,7 +114,7 @@ record Faults(
                 return new long[] {from, to};
             }
         } catch (IllegalArgumentException e) {
-            // reported below, as an empty range is
+            // reported below, together with an empty range
         }
         throw Options.bad("range", text, "FROM-TO, as 1M-2M");
     }

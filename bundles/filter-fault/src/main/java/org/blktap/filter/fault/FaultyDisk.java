@@ -12,7 +12,10 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.filter.PassThroughDisk;
 
-/** A disk that fails and delays requests. Loop only. It allocates for what it delays: nobody measures speed with it. */
+/**
+ * A disk that fails and delays requests. Loop only. It allocates for delayed requests, since speed does not matter
+ * here.
+ */
 final class FaultyDisk extends PassThroughDisk {
     private final IoLoop loop;
     private final ArrayDeque<Delayed> delayed = new ArrayDeque<>();
@@ -64,7 +67,7 @@ final class FaultyDisk extends PassThroughDisk {
         }
     }
 
-    /** Whether the disk is gone for a moment: then everything fails, whatever the range and the operation. */
+    /** Whether there is an outage, in which all requests fail, whatever their range and operation. */
     private boolean isOut() {
         return faults.isOut(TimeUnit.NANOSECONDS.toMillis(loop.nanoTime() - begunNanos));
     }

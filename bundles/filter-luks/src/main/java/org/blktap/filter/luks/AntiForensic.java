@@ -9,11 +9,11 @@ import org.blktap.linux.LibCrypto;
  * recover it, so that overwriting any part of them destroys it.
  */
 final class AntiForensic {
-    /** The number of stripes: the only one in use (LUKS1 1.2.3, table 1 LUKS_STRIPES; LUKS2 1.1, section 3.2.2). */
+    /** The number of stripes, the only one in use (LUKS1 1.2.3, table 1 LUKS_STRIPES; LUKS2 1.1, section 3.2.2). */
     static final int STRIPES = 4000;
 
     private static final int COUNTER_BYTES = 4;
-    /** Where a digest goes in the scratch memory. */
+    /** Offset of a digest in the scratch memory. */
     private static final int DIGEST_AT = 2 * HashSpec.BYTES_MAX;
 
     private AntiForensic() {}

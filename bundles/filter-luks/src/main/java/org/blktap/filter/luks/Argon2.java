@@ -15,10 +15,13 @@ import org.blktap.linux.LibCryptoKdf;
  * @param passes over the memory
  * @param kib memory in KiB
  * @param lanes computed in parallel
- * @param salt not changed by anyone
+ * @param salt never modified
  */
 record Argon2(boolean id, int passes, int kib, int lanes, byte[] salt) implements KeyDerivation {
-    /** One derivation at a time in this process: many attachments may open at once, each with a gigabyte to fill. */
+    /**
+     * Lock for one derivation at a time in this process: many attachments may open at once, each with a gigabyte to
+     * fill.
+     */
     private static final Object ONE_AT_A_TIME = new Object();
 
     private static final int KIB = 1024;
@@ -92,7 +95,7 @@ record Argon2(boolean id, int passes, int kib, int lanes, byte[] salt) implement
 
     void byLibCrypto(String what, Secret password, long saltAddress, Secret key, NativeMemory memory)
             throws DiskException {
-        // for all of the process; if it is refused the lanes are computed one after the other
+        // for the whole process; if it is refused, the lanes are computed one after the other
         boolean parallel = LibCryptoKdf.OSSL_set_max_threads(0, lanes) == 1;
         long kdf = LibCryptoKdf.EVP_KDF_fetch(0, id ? "ARGON2ID" : "ARGON2I", null);
         long context = kdf == 0 ? 0 : LibCryptoKdf.EVP_KDF_CTX_new(kdf);

@@ -5,13 +5,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * How much memory this process may still take: a derivation that takes more would have the kernel end the daemon, and
- * with it all disks.
+ * How much memory this process may still take. If a derivation takes more, the kernel kills the daemon, and with it all
+ * disks.
  */
 final class AvailableMemory {
     private static final Path MEMORY = Path.of("/proc/meminfo");
     private static final String AVAILABLE = "MemAvailable:";
-    /** Of the container that the process runs in; absent elsewhere. */
+    /** Limit of the container that the process runs in; absent elsewhere. */
     private static final Path CONTAINER_MOST = Path.of("/sys/fs/cgroup/memory.max");
 
     private static final Path CONTAINER_NOW = Path.of("/sys/fs/cgroup/memory.current");
@@ -19,7 +19,7 @@ final class AvailableMemory {
 
     private AvailableMemory() {}
 
-    /** Returns it in bytes; the largest number if the system does not say. */
+    /** Returns the bytes that are available; the largest number if that is not known. */
     static long bytes() {
         return Math.min(ofMachine(), ofContainer());
     }

@@ -7,10 +7,10 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.LibCrypto;
 
 /**
- * XTS of many sectors of 512 bytes with two calls of libcrypto, which has no call for that: one encrypts all tweaks,
- * one all blocks, as ECB. In between, each block is combined with its tweak (IEEE 1619-2007, section 5.3): C = E(P ⊕ T)
- * ⊕ T, where T of a sector's first block is its encrypted tweak, and that of each further block the one before it
- * multiplied by α. Nothing here depends on a key or on data but by XOR and shifts, so that the time says nothing of
+ * XTS of many sectors of 512 bytes by two calls of libcrypto, which has no single call for that: one encrypts all
+ * tweaks, the other all blocks, as ECB. In between, each block is combined with its tweak (IEEE 1619-2007, section
+ * 5.3): C = E(P ⊕ T) ⊕ T, where T of a sector's first block is its encrypted tweak, and that of each further block the
+ * one before it multiplied by α. Keys and data are used only in XOR and shifts, so that the time does not depend on
  * them.
  */
 final class BatchedXts extends SectorCipher {

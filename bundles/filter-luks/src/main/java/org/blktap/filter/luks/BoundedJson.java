@@ -14,9 +14,9 @@ import java.util.Map;
  * within limits of depth, number and length: a text of four megabytes could otherwise become objects of a hundred.
  */
 final class BoundedJson {
-    /** The deepest of the format itself is 5: keyslots, a slot, its kdf, a value. */
+    /** The greatest depth that is read; the format itself needs 5: keyslots, a slot, its kdf, a value. */
     private static final int DEPTH_MAX = 16;
-    /** Values in all: 32 key slots with everything that belongs to them are some 1500. */
+    /** The most values; 32 key slots with all that belongs to them have about 1500. */
     private static final int VALUES_MAX = 20_000;
 
     private int values;
@@ -24,7 +24,7 @@ final class BoundedJson {
     private BoundedJson() {}
 
     /**
-     * Parses a text that is one object, and nothing else.
+     * Parses a text that is exactly one object.
      *
      * @throws IOException with what is wrong
      */

@@ -10,7 +10,7 @@ final class Calibration {
     private static final int ITERATIONS_MIN = 1000;
 
     private static final int ITERATIONS_FIRST = 20_000;
-    /** Below this a measurement says little. */
+    /** A shorter measurement is too inaccurate. */
     private static final long NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(50);
     /** A digest takes a sixteenth of the time of a slot: one of 2 seconds, 125 milliseconds. */
     private static final int DIGEST_PART = 16;

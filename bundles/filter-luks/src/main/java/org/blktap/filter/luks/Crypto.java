@@ -4,11 +4,11 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.LibCrypto;
 
-/** What all calls of libcrypto need. */
+/** Helpers for calls of libcrypto. */
 final class Crypto {
     private Crypto() {}
 
-    /** Throws if a function of libcrypto has failed: without a bug, only for want of memory. */
+    /** Throws if a function of libcrypto has failed, which, apart from bugs, happens only when memory runs out. */
     static void check(int result, String function) {
         if (result <= 0) {
             throw failed(function);
@@ -19,7 +19,7 @@ final class Crypto {
         return new IllegalStateException("libcrypto: " + function + " failed");
     }
 
-    /** Random bytes that may become public. */
+    /** Returns random bytes that may become public. */
     static byte[] salt(NativeMemory memory, int bytes) {
         try (NativeBuffer buffer = memory.allocate(bytes)) {
             check(LibCrypto.RAND_bytes(buffer.address(), bytes), "RAND_bytes");

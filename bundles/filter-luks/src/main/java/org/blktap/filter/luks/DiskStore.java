@@ -6,7 +6,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.filter.FilterContext;
 import org.blktap.api.memory.NativeBuffer;
 
-/** The disk below as the place of its header. */
+/** The disk below as the store of its header. */
 final class DiskStore implements HeaderStore {
     private final String name;
     private final long size;
@@ -33,7 +33,7 @@ final class DiskStore implements HeaderStore {
         disk.read(offset, into.address(), bytes);
     }
 
-    /** Writes the beginning of a buffer, whole sectors. */
+    /** Writes the beginning of a buffer, in whole sectors. */
     void write(long offset, NativeBuffer from, int bytes) throws DiskException {
         disk.write(offset, from.address(), bytes);
     }

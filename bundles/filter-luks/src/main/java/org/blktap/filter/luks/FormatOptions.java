@@ -9,12 +9,12 @@ import org.blktap.api.memory.Alignment;
 /**
  * The options of a creation.
  *
- * @param opening those that an attach has as well
+ * @param opening the options that an attach has as well
  * @param version 1 or 2
  * @param keyBytes of the volume key
  * @param hash of key derivation by PBKDF2, digest and splitter
  * @param pbkdf how the password becomes a key: {@code argon2id}, {@code argon2i} or {@code pbkdf2}
- * @param milliseconds that opening a key slot takes about, on this machine
+ * @param milliseconds that the opening of a key slot takes on this machine, about
  * @param pbkdfBytes most memory of Argon2
  * @param label of version 2, or empty
  */
@@ -32,7 +32,7 @@ record FormatOptions(
     static final String ARGON2ID = "argon2id";
     static final String ARGON2I = "argon2i";
 
-    /** What cryptsetup aims at (DEFAULT_LUKS1_ITER_TIME, DEFAULT_LUKS2_ITER_TIME). */
+    /** The default of cryptsetup (DEFAULT_LUKS1_ITER_TIME, DEFAULT_LUKS2_ITER_TIME). */
     private static final int MILLISECONDS = 2000;
 
     private static final int MILLISECONDS_MAX = 20_000;
@@ -70,7 +70,7 @@ record FormatOptions(
                 label);
     }
 
-    /** Where a detached header is, or null. */
+    /** The file of a detached header, or null. */
     Path header() {
         return opening.header();
     }

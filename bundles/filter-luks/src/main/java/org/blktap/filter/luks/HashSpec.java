@@ -22,7 +22,7 @@ enum HashSpec {
         this.bytes = bytes;
     }
 
-    /** Returns the one of that name, or null. */
+    /** Returns the hash function of a name, or null. */
     static HashSpec named(String name) {
         for (HashSpec hash : values()) {
             if (hash.text.equals(name)) {

@@ -7,10 +7,10 @@ import org.blktap.api.memory.NativeMemory;
 
 /** Where a header and its key material are: the beginning of the disk, or a file of their own. Blocking. */
 interface HeaderStore {
-    /** For messages. */
+    /** The name of the store, for messages. */
     String name();
 
-    /** In bytes. */
+    /** The size of the store in bytes. */
     long size();
 
     /** Fills the beginning of a buffer. The range lies inside the store and consists of whole sectors of 512 bytes. */

@@ -9,7 +9,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Printable;
 
 /**
- * An object of the metadata whose members are asked for one by one, each with what it may be.
+ * An object of the metadata, whose members are read one by one, each with its allowed type and range.
  *
  * @param file for messages
  * @param offset of the JSON area, for messages
@@ -72,7 +72,7 @@ record JsonPart(String file, long offset, String path, Map<String, Object> membe
                     return bytes;
                 }
             } catch (IllegalArgumentException e) {
-                // reported below, as a wrong length is
+                // reported below, together with a wrong length
             }
         }
         throw wrong(member, least + " to " + most + " bytes in base64");
@@ -86,7 +86,7 @@ record JsonPart(String file, long offset, String path, Map<String, Object> membe
         throw wrong(member, "a list");
     }
 
-    /** Refuses a text that is not the one that is supported. */
+    /** Refuses a text other than the supported one. */
     void supported(String member, String expected) throws DiskException {
         if (!text(member).equals(expected)) {
             throw unsupported(member, expected);

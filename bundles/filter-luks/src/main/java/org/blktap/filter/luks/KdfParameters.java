@@ -16,7 +16,7 @@ final class KdfParameters implements AutoCloseable {
     private int count;
 
     KdfParameters(NativeMemory nativeMemory) {
-        // zeros: a list ends with a name that is 0, and a name with a byte that is 0
+        // zeros: a list ends with a null name, and a name with a zero byte
         memory = nativeMemory.allocate(LIST_BYTES + MOST * (NAME_BYTES + Long.BYTES));
     }
 

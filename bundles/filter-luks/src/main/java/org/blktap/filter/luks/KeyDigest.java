@@ -7,7 +7,7 @@ import org.blktap.linux.LibCrypto;
 /**
  * The digest of a volume key (LUKS1 1.2.3, section 2.2 mk-digest; LUKS2 1.1, section 3.5).
  *
- * @param value not changed by anyone
+ * @param value never modified
  */
 record KeyDigest(Pbkdf2 derivation, byte[] value) {
     /** Whether this is the key's digest. */

@@ -20,7 +20,7 @@ final class KeyFile {
 
     private KeyFile() {}
 
-    /** A regular file: a pipe or device of that name could keep the caller waiting for ever. */
+    /** Reads a regular file; a pipe or device could make the caller wait for ever. */
     static Secret read(Path file, NativeMemory memory) throws DiskException {
         String name = FileNames.text(file);
         int descriptor = Libc.openat(
@@ -46,19 +46,19 @@ final class KeyFile {
     }
 
     /**
-     * A descriptor of this process, which stays open. A regular file is read from its beginning, so that the disk can
-     * be opened again; all else serves once.
+     * Reads a descriptor of this process, which stays open. A regular file is read from its beginning, so that the disk
+     * can be opened again; anything else can be read only once.
      */
     static Secret read(int descriptor, NativeMemory memory) throws DiskException {
         return read("key descriptor " + descriptor, descriptor, regular(descriptor) ? 0 : -1, memory);
     }
 
-    /** Whether a descriptor can be read at an offset without end: lseek fails on pipes, sockets and terminals. */
+    /** Whether a descriptor can be read at an offset, again and again: lseek fails on pipes, sockets and terminals. */
     private static boolean regular(int descriptor) {
         return Libc.lseek(descriptor, 0, Libc.SEEK_CUR) >= 0;
     }
 
-    /** @param from where the file is read, or -1 for where it stands */
+    /** @param from offset of the read, or -1 for the descriptor's position */
     private static Secret read(String name, int descriptor, long from, NativeMemory memory) throws DiskException {
         Secret key = Secret.ofZeros(memory, BYTES_MAX + 1);
         try (CloseOnFailure made = new CloseOnFailure(key::close)) {

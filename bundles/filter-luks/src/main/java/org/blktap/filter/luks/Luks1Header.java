@@ -50,7 +50,7 @@ final class Luks1Header {
     static final int ENABLED = 0x00AC71F3;
     /** LUKS_KEY_DISABLED. */
     static final int DISABLED = 0x0000DEAD;
-    /** Offsets of payload and key material count these. */
+    /** Unit of the offsets of payload and key material. */
     static final int SECTOR = Alignment.SECTOR;
 
     private final String name;
@@ -64,8 +64,8 @@ final class Luks1Header {
     /**
      * Reads a header whose magic and version are right.
      *
-     * @param header the first {@link #BYTES} at least
-     * @param detached whether it is not on the disk whose data it describes
+     * @param header at least the first {@link #BYTES}
+     * @param detached whether the header is not on the disk whose data it describes
      */
     static LuksHeader read(HeaderStore store, ByteBuffer header, boolean detached) throws DiskException {
         return new Luks1Header(store.name(), header).read(store, detached);
@@ -150,7 +150,7 @@ final class Luks1Header {
         }
     }
 
-    /** A text that ends with a zero or with its field. */
+    /** Returns a text that ends with a zero byte or at the end of its field. */
     private String text(int at, int length) {
         return text(header, at, length);
     }

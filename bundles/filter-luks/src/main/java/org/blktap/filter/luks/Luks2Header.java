@@ -17,8 +17,8 @@ import org.blktap.api.memory.NativeMemory;
 
 /**
  * The binary header of version 2, of which there are two, each followed by a JSON area: "LUKS2 On-Disk Format
- * Specification" 1.1, chapter 2. Numbers are big-endian. The headers are not written here: one that is damaged stays
- * so, and is reported.
+ * Specification" 1.1, chapter 2. Numbers are big-endian. Headers are not written here: a damaged one stays as it is,
+ * and is reported.
  */
 final class Luks2Header {
     /** Bytes of a binary header. */
@@ -56,16 +56,16 @@ final class Luks2Header {
         this.memory = memory;
     }
 
-    /** A header that is whole. */
+    /** An undamaged header. */
     private record Found(long seqid, long size, LuksHeader header) {}
 
-    /** Thrown where a header is damaged, as opposed to one that asks for what is not supported. */
+    /** Whether an exception says that a header is damaged, and not that it needs something unsupported. */
     private static boolean damaged(DiskException e) {
         return e.reason() == Reason.CORRUPT;
     }
 
     /**
-     * Reads the newer one of two headers, or the one that is whole (section 2.3).
+     * Reads the newer of two headers, or the one that is undamaged (section 2.3).
      *
      * @return null if neither is there
      */
@@ -103,7 +103,7 @@ final class Luks2Header {
             if (second == null) {
                 return first.header().withDamage(store.name() + ": there is no second header at offset " + offset);
             }
-            // unsigned, as it counts
+            // unsigned, since it is a counter
             return Long.compareUnsigned(second.seqid(), first.seqid()) > 0 ? second.header() : first.header();
         } catch (DiskException e) {
             if (!damaged(e)) {
@@ -113,7 +113,7 @@ final class Luks2Header {
         }
     }
 
-    /** Looks for a second header where one may be; null if none is whole. */
+    /** Looks for a second header at the possible offsets; returns null if none is undamaged. */
     private Found search() throws DiskException {
         for (long offset = SIZE_MIN; offset <= SIZE_MAX; offset *= 2) {
             try {
@@ -131,7 +131,7 @@ final class Luks2Header {
         return null;
     }
 
-    /** Reads the header at an offset; null if its magic is not there. */
+    /** Reads the header at an offset; returns null if it has no magic. */
     private Found at(long offset, Magic magic) throws DiskException {
         if (offset > store.size() - BYTES) {
             return null;
@@ -157,7 +157,7 @@ final class Luks2Header {
             throw corrupt(offset, HDR_OFFSET, "hdr_offset", Long.toUnsignedString(binary.getLong(HDR_OFFSET)), offset);
         }
         ByteBuffer whole = store.copy("LUKS2 header", offset, (int) size, memory);
-        // what is judged from here on is this copy, and the checksum covers it
+        // from here on only this copy is used, which the checksum covers
         checksum(offset, whole);
         JsonPart root = new JsonPart(store.name(), offset + BYTES, "", json(offset, whole));
         LuksHeader header = Luks2Metadata.read(
@@ -185,7 +185,7 @@ final class Luks2Header {
         }
     }
 
-    /** The checksum of a header and its JSON area, with zeros in the place of the checksum (section 2.2). */
+    /** Returns the checksum of a header and its JSON area, with zeros in place of the checksum (section 2.2). */
     static byte[] checksum(HashSpec hash, ByteBuffer whole) {
         try {
             MessageDigest digest = MessageDigest.getInstance(hash.toString().replace("sha", "SHA-"));

@@ -12,13 +12,13 @@ import org.blktap.filter.luks.LuksHeader.KeySlot;
 
 /** The metadata of version 2, in JSON: "LUKS2 On-Disk Format Specification" 1.1, chapter 3. */
 final class Luks2Metadata {
-    /** Most key slots, segments and digests: those of cryptsetup (LUKS2_KEYSLOTS_MAX and the like). */
+    /** Most key slots, segments and digests, as in cryptsetup (LUKS2_KEYSLOTS_MAX and others). */
     private static final int OBJECTS_MAX = 32;
 
     private static final int SALT_MIN = 8;
     private static final int SALT_MAX = 64;
     private static final int DIGEST_MIN = 20;
-    /** The size of sectors of large devices, the only one besides 512 bytes. */
+    /** The only sector size besides 512 bytes. */
     private static final int LARGE_SECTOR = 4096;
     /** Fewest KiB for each lane of Argon2 (RFC 9106, section 3.1). */
     private static final int KIB_PER_LANE = 8;
@@ -32,7 +32,7 @@ final class Luks2Metadata {
     }
 
     /**
-     * Judges the metadata.
+     * Checks and reads the metadata.
      *
      * @param areasFrom the end of the two headers, before which no key slot has its area
      */
@@ -54,7 +54,10 @@ final class Luks2Metadata {
         return new LuksHeader(2, uuid, label, data, slots(segment), null);
     }
 
-    /** What a reader must understand or else leave the disk alone (section 3.6): such as a reencryption under way. */
+    /**
+     * Refuses volumes with requirements, which a reader must know to use the disk (section 3.6), such as a reencryption
+     * in progress.
+     */
     private void requirements() throws DiskException {
         JsonPart config = root.part("config");
         if (config.has("requirements")) {
@@ -71,7 +74,7 @@ final class Luks2Metadata {
         }
     }
 
-    /** An object of numbered objects. */
+    /** Returns an object of numbered objects. */
     private JsonPart objects(String member) throws DiskException {
         JsonPart objects = root.part(member);
         if (objects.names().size() > OBJECTS_MAX) {
@@ -90,7 +93,7 @@ final class Luks2Metadata {
         return objects;
     }
 
-    /** Section 3.3. */
+    /** Reads a segment (section 3.3). */
     private static DataSegment data(JsonPart segment) throws DiskException {
         segment.supported("type", "crypt");
         segment.supported("encryption", SectorCipher.ENCRYPTION);
@@ -124,7 +127,7 @@ final class Luks2Metadata {
         List<KeySlot> slots = new ArrayList<>();
         for (String number : keyslots.names()) {
             JsonPart digest = digestOf(number, segment, digests);
-            // one without a digest of the segment has another key
+            // a slot without a digest of the segment has another key
             if (digest != null) {
                 slots.add(slot(number, keyslots.part(number), digest));
             }
@@ -144,7 +147,7 @@ final class Luks2Metadata {
         return null;
     }
 
-    /** Section 3.2. */
+    /** Reads a key slot (section 3.2). */
     private KeySlot slot(String number, JsonPart slot, JsonPart digest) throws DiskException {
         slot.supported("type", "luks2");
         int priority = slot.has("priority") ? (int) slot.number("priority", 0, 2) : 1;
@@ -182,7 +185,7 @@ final class Luks2Metadata {
         return (int) bytes;
     }
 
-    /** Section 3.2.3. */
+    /** Reads the parameters of a derivation (section 3.2.3). */
     private static KeyDerivation derivation(JsonPart kdf) throws DiskException {
         byte[] salt = kdf.bytes("salt", SALT_MIN, SALT_MAX);
         switch (kdf.text("type")) {
@@ -200,7 +203,7 @@ final class Luks2Metadata {
         }
     }
 
-    /** Section 3.5. */
+    /** Reads a digest (section 3.5). */
     private static KeyDigest digest(JsonPart digest) throws DiskException {
         digest.supported("type", "pbkdf2");
         int iterations = (int) digest.number("iterations", 1, DerivationLimits.DIGEST_ITERATIONS_MAX);

@@ -64,7 +64,7 @@ final class Luks2Writer {
         return Calibration.argon2(options, salt, format.memory());
     }
 
-    /** Chapter 3; 64-bit numbers are strings there. */
+    /** Returns the metadata (chapter 3), in which 64-bit numbers are strings. */
     private Map<String, Object> metadata(KeyDerivation derivation, KeyDigest digest) {
         Map<String, Object> slot = map(
                 "type", "luks2",
@@ -157,7 +157,7 @@ final class Luks2Writer {
         return Base64.getEncoder().encodeToString(bytes);
     }
 
-    /** Keeps the order, in which cryptsetup writes it too. */
+    /** Returns a map that keeps the order, which is that of cryptsetup. */
     private static Map<String, Object> map(Object... keysAndValues) {
         Map<String, Object> map = new LinkedHashMap<>();
         for (int i = 0; i < keysAndValues.length; i += 2) {

@@ -16,8 +16,9 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.filter.luks.LuksHeader.DataSegment;
 
 /**
- * The disk inside a LUKS volume. Data goes through buffers of the filter, in both directions: a guest sees and changes
- * its memory while a request is in flight, and may take it away, which no native code survives. Loop only.
+ * The disk inside a LUKS volume. Data goes through buffers of the filter, in both directions: a guest can see and
+ * change its memory while a request is in flight, and may truncate it, which would end native code with a signal. Loop
+ * only.
  */
 final class LuksDisk extends PassThroughDisk {
     private final LuksHeader header;
@@ -31,7 +32,7 @@ final class LuksDisk extends PassThroughDisk {
     private volatile DiskInfo info;
 
     /**
-     * @param bytes of the data, as {@link #dataBytes} has computed it
+     * @param bytes size of the data, from {@link #dataBytes}
      * @param pieces closed with the disk
      */
     LuksDisk(VirtualDisk below, LuksHeader header, long bytes, LuksOptions options, Pieces pieces) {
@@ -48,7 +49,7 @@ final class LuksDisk extends PassThroughDisk {
 
     /** Returns the size of the data, whole sectors. */
     static long dataBytes(String name, DiskInfo below, DataSegment data) throws DiskException {
-        // of a sector whose end is not stored, nothing can be decrypted
+        // a sector that is not stored as a whole cannot be decrypted
         long most = Alignment.down(below.contentBytes() - data.offset(), data.sectorSize());
         if (most < data.sectorSize() || data.bytes() > most) {
             throw DiskException.corrupt(
@@ -94,7 +95,7 @@ final class LuksDisk extends PassThroughDisk {
 
     @Override
     public boolean set(Options changed) {
-        // the key must be read anew where a change concerns it, and a guest must hear of discard
+        // a change of the key needs the key to be read, and a change of discard must reach the guest
         return false;
     }
 
@@ -124,7 +125,7 @@ final class LuksDisk extends PassThroughDisk {
         transfer.start(request);
     }
 
-    /** A sector that is discarded only in part stays. */
+    /** Discards whole sectors; a sector that is discarded only in part stays as it is. */
     private void discard(Request request) {
         long from = Alignment.up(request.offset(), sectorSize);
         long to = Alignment.down(request.offset() + request.length(), sectorSize);

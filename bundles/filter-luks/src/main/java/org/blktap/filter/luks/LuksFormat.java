@@ -31,7 +31,7 @@ final class LuksFormat {
     }
 
     /**
-     * A part of what is written: nothing of it is secret.
+     * A part of what is written, without secrets.
      *
      * @param offset in bytes, of a whole sector
      * @param bytes any number; zeros follow up to the end of the last sector
@@ -62,7 +62,7 @@ final class LuksFormat {
         }
     }
 
-    /** The header comes last: without it nothing else has a meaning. */
+    /** Writes all parts; the header comes last, since nothing else has a meaning without it. */
     private void write(List<Part> parts, DiskStore disk) throws DiskException {
         for (int i = 0; i < parts.size(); i++) {
             Part part = parts.get(i);
@@ -84,7 +84,7 @@ final class LuksFormat {
                 for (Part part : parts) {
                     write(channel, ByteBuffer.wrap(part.bytes()), part.offset());
                 }
-                // cryptsetup wants all areas to be there
+                // cryptsetup requires all areas to exist
                 long size =
                         options.version() == 1 ? Luks1Writer.dataOffset(options.keyBytes()) : Luks2Writer.DATA_OFFSET;
                 write(channel, ByteBuffer.allocate(1), size - 1);
@@ -108,7 +108,10 @@ final class LuksFormat {
         return Crypto.salt(memory, bytes);
     }
 
-    /** A new volume key. XTS with two equal keys would be broken, and OpenSSL refuses it; chance does not make them. */
+    /**
+     * Makes a new volume key. XTS with two equal keys would be broken, and OpenSSL refuses it; random keys are never
+     * equal.
+     */
     Secret volumeKey() {
         return Secret.random(memory, options.keyBytes());
     }

@@ -3,13 +3,13 @@ package org.blktap.filter.luks;
 import java.util.List;
 
 /**
- * What a header says, of either version: judged, and free of what distinguishes the two.
+ * The checked contents of a header of either version, in one form for both.
  *
  * @param version 1 or 2
- * @param uuid fit to be shown
- * @param label the same, of version 2; or empty
+ * @param uuid safe to be shown
+ * @param label of version 2, safe to be shown; or empty
  * @param data where the disk's data is
- * @param slots those that have the key of {@code data}, in the order in which they are tried
+ * @param slots the slots that have the key of {@code data}, in the order in which they are tried
  * @param damage what is wrong with the copy of the header that was not used, or null
  */
 record LuksHeader(int version, String uuid, String label, DataSegment data, List<KeySlot> slots, String damage) {
@@ -18,7 +18,7 @@ record LuksHeader(int version, String uuid, String label, DataSegment data, List
         slots = List.copyOf(slots);
     }
 
-    /** Bits of the volume key: of both keys of AES. */
+    /** Bits of the volume key, which is two keys of AES. */
     int keyBits() {
         return slots.isEmpty() ? 0 : slots.get(0).keyBytes() * 8;
     }
@@ -56,7 +56,7 @@ record LuksHeader(int version, String uuid, String label, DataSegment data, List
             KeyDigest digest,
             int priority) {
 
-        /** Bytes of the stripes, whole sectors. */
+        /** Bytes of the stripes, in whole sectors. */
         int areaBytes() {
             return areaBytes(keyBytes);
         }

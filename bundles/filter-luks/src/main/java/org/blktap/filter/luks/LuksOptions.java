@@ -8,7 +8,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * The options of an attach. They name the key, and never are the key: they are recorded and shown.
+ * The options of an attach. They are recorded and shown, so they say where the key is, and never contain it.
  *
  * @param keyFile file with the key, or null
  * @param keyDescriptor descriptor of this process that the key is read from, or -1
@@ -50,7 +50,7 @@ record LuksOptions(
         return header == null ? null : absolute("header", header);
     }
 
-    /** The daemon's directory is not the caller's. */
+    /** Refuses a relative path, since the daemon's directory is not the caller's. */
     private static Path absolute(String option, String text) throws DiskException {
         if (!text.startsWith("/")) {
             throw Options.bad(option, text, "an absolute path");

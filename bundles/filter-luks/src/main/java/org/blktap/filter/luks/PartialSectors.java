@@ -3,16 +3,16 @@ package org.blktap.filter.luks;
 import java.util.ArrayList;
 
 /**
- * Keeps changes of parts of a sector, which are read, changed and written, apart from other changes of the same sector.
- * Changes of whole sectors do not wait for each other. Loop only.
+ * Lets a change of a part of a sector, which reads, changes and writes the sector, wait for other changes of the same
+ * sector, and these for it. Changes of whole sectors do not wait for each other. Loop only.
  */
 final class PartialSectors {
     private final ArrayList<Piece> under = new ArrayList<>();
     private final ArrayList<Piece> blocked = new ArrayList<>();
-    /** How many of those under way change parts. */
+    /** Number of active changes that change a part of a sector. */
     private int partial;
 
-    /** Whether the piece may begin. If not, it is begun later. */
+    /** Whether a piece may begin. If not, it is begun later. */
     boolean enter(Piece piece) {
         if (conflicts(piece)) {
             blocked.add(piece);

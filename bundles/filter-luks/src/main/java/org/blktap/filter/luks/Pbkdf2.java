@@ -7,7 +7,7 @@ import org.blktap.linux.LibCrypto;
 /**
  * PBKDF2 of RFC 8018 with HMAC.
  *
- * @param salt not changed by anyone
+ * @param salt never modified
  */
 record Pbkdf2(HashSpec hash, int iterations, byte[] salt) implements KeyDerivation {
     @Override

@@ -13,11 +13,11 @@ final class Piece extends Request {
     private final long buffer;
     private final int sectorSize;
     private Transfer transfer;
-    /** Where the data of the request begins, and how long it is. */
+    /** Offset of the request's data. */
     private long start;
 
     private int length;
-    /** Where its sectors begin, and how long they are. */
+    /** Offset of the sectors that the piece covers. */
     private long sectors;
 
     private int sectorsLength;
@@ -44,7 +44,7 @@ final class Piece extends Request {
         }
     }
 
-    /** Begins the change, when no other one is in its way. */
+    /** Begins the change, once no other change is in its way. */
     void change() {
         if (isPartial()) {
             below(Operation.READ, 0);

@@ -7,11 +7,11 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.filter.luks.LuksHeader.DataSegment;
 
 /**
- * The pieces of a disk, each with a buffer: as many as may be under way at once, so that their memory is bounded.
- * Transfers for which there is none wait in order. Loop only.
+ * The pieces of a disk, each with a buffer. Their number is fixed, so that their memory is bounded; transfers wait in
+ * order for a free piece. Loop only.
  */
 final class Pieces implements AutoCloseable {
-    /** Bytes of a piece's buffer, and so the most of one request to the disk below. */
+    /** Bytes of a piece's buffer, and so the largest request to the disk below. */
     static final int BUFFER = 128 << 10;
 
     private static final int COUNT = 64;
@@ -55,12 +55,12 @@ final class Pieces implements AutoCloseable {
         return partialSectors;
     }
 
-    /** Whether a new transfer must wait for others. */
+    /** Whether a new transfer must wait for earlier ones. */
     boolean crowded() {
         return !waiting.isEmpty();
     }
 
-    /** Returns a piece, or null if all are under way. */
+    /** Returns a free piece, or null if there is none. */
     Piece take() {
         if (freeCount > 0) {
             // the one used last, whose buffer is in the processor's cache
@@ -72,7 +72,7 @@ final class Pieces implements AutoCloseable {
         return null;
     }
 
-    /** Has a transfer advance when there is a piece again. */
+    /** Makes a transfer advance when there is a free piece again. */
     void enqueue(Transfer transfer) {
         waiting.add(transfer);
     }

@@ -8,8 +8,8 @@ import org.blktap.linux.LibCrypto;
 import org.blktap.linux.Libc;
 
 /**
- * A key, a password or what they are computed from, in native memory that core dumps leave out: the JVM would copy it
- * about in its heap. Closing overwrites it. One thread at a time.
+ * A key, a password or what they are computed from, in native memory that core dumps leave out; in the heap, the JVM
+ * would make copies. Closing overwrites it. One thread at a time.
  */
 final class Secret implements AutoCloseable {
     private final NativeBuffer memory;
@@ -21,12 +21,12 @@ final class Secret implements AutoCloseable {
         this.bytes = bytes;
     }
 
-    /** A secret of zeros, to be filled. */
+    /** Makes a secret of zeros, to be filled. */
     static Secret ofZeros(NativeMemory memory, int bytes) {
         return new Secret(undumped(memory, bytes), bytes);
     }
 
-    /** A secret of random bytes. */
+    /** Makes a secret of random bytes. */
     static Secret random(NativeMemory memory, int bytes) {
         Secret secret = ofZeros(memory, bytes);
         try (CloseOnFailure made = new CloseOnFailure(secret::close)) {
@@ -35,10 +35,10 @@ final class Secret implements AutoCloseable {
         }
     }
 
-    /** Memory that core dumps leave out. */
+    /** Allocates memory that core dumps leave out. */
     static NativeBuffer undumped(NativeMemory memory, long bytes) {
         NativeBuffer buffer = memory.allocate(bytes);
-        // a kernel that refuses dumps it: no reason not to serve the disk
+        // a kernel that refuses this dumps the memory: no reason not to serve the disk
         Libc.madvise(buffer.address(), buffer.size(), Libc.MADV_DONTDUMP);
         return buffer;
     }
@@ -50,7 +50,7 @@ final class Secret implements AutoCloseable {
         return memory.address();
     }
 
-    /** The memory, for what reads into it. */
+    /** The memory, for reads into it. */
     NativeBuffer memory() {
         return memory;
     }
@@ -59,7 +59,7 @@ final class Secret implements AutoCloseable {
         return bytes;
     }
 
-    /** Makes it shorter; what follows was not used. */
+    /** Makes the secret shorter; the rest was not used. */
     void shorten(int length) {
         Objects.checkFromToIndex(0, length, bytes);
         bytes = length;
@@ -74,7 +74,7 @@ final class Secret implements AutoCloseable {
         }
     }
 
-    /** Never the contents. */
+    /** {@inheritDoc} Never the contents. */
     @Override
     public String toString() {
         return "secret of " + bytes + " bytes";

@@ -8,13 +8,13 @@ import org.blktap.api.memory.NativeMemory;
  * it. One thread at a time. Calls allocate nothing.
  */
 abstract sealed class SectorCipher implements AutoCloseable permits BatchedXts, SectorwiseXts {
-    /** Numbers of sectors count these bytes, whatever the sector size is (dm-crypt without iv_large_sectors). */
+    /** Unit of the numbers of sectors, whatever the sector size is (dm-crypt without iv_large_sectors). */
     static final int IV_BYTES = 512;
-    /** What LUKS calls this cipher, in its two parts (LUKS1 1.2.3, tables 1 and 2). */
+    /** The name of this cipher in LUKS, in two parts (LUKS1 1.2.3, tables 1 and 2). */
     static final String CIPHER = "aes";
 
     static final String MODE = "xts-plain64";
-    /** Both parts, as LUKS2 has them. */
+    /** Both parts, as LUKS2 writes them. */
     static final String ENCRYPTION = CIPHER + "-" + MODE;
     /** A tweak: the number of the sector, little-endian, and zeros. */
     static final int TWEAK_BYTES = 16;
@@ -33,7 +33,7 @@ abstract sealed class SectorCipher implements AutoCloseable permits BatchedXts, 
         return sectorSize == IV_BYTES ? new BatchedXts(key, memory) : new SectorwiseXts(key, sectorSize, memory);
     }
 
-    /** Whether a key may have so many bytes. */
+    /** Whether a key may have this length. */
     static boolean takes(int keyBytes) {
         return keyBytes == AES_128 || keyBytes == AES_256;
     }

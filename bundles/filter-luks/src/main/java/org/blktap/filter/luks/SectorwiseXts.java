@@ -6,7 +6,7 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.LibCrypto;
 
-/** XTS as libcrypto has it, which takes one sector a call: for large sectors. */
+/** XTS by libcrypto, which takes one sector a call: for large sectors. */
 final class SectorwiseXts extends SectorCipher {
     private static final int OUT_BYTES_AT = TWEAK_BYTES;
 

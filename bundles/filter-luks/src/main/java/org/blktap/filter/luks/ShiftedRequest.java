@@ -31,7 +31,7 @@ final class ShiftedRequest extends Request {
         original = null;
         if (operation() == Operation.MAP) {
             for (int i = 0; i < found.count(); i++) {
-                // zeros that were never encrypted are not zeros inside, and clients take a hole for zeros
+                // unencrypted zeros are not zeros after decryption, and clients take a hole for zeros
                 int state = context() == 0 ? ExtentList.DATA : found.state(i);
                 answered.extents().add(found.length(i), state, found.depth(i));
             }

@@ -13,7 +13,7 @@ final class Transfer {
     private Request request;
     private long position;
     private long end;
-    /** Pieces under way, and one while further ones are being started. */
+    /** Number of active pieces, plus one while further ones are being started. */
     private int pending;
 
     /** Whether it waits for a piece. */
@@ -41,7 +41,7 @@ final class Transfer {
         }
     }
 
-    /** Starts pieces, as many as there are. */
+    /** Starts pieces while there are free ones. */
     void advance() {
         queued = false;
         pending++;
@@ -80,12 +80,12 @@ final class Transfer {
         return request.operation();
     }
 
-    /** Where a piece that begins at {@code start} has its data in the request. */
+    /** Returns where in the request a piece that begins at {@code start} has its data. */
     long at(long start) {
         return start - request.offset();
     }
 
-    /** A piece has ended. */
+    /** Called when a piece has ended. */
     void ended(int errno) {
         if (errno != 0 && error == 0) {
             error = errno;

@@ -24,7 +24,7 @@ final class VolumeKey {
     }
 
     /**
-     * Tries the slots one after the other; seconds for each.
+     * Tries the slots one after the other, which takes seconds for each.
      *
      * @param number of the only slot to try, or {@link #ANY}
      * @return the volume key, which the caller closes

@@ -23,13 +23,13 @@ import org.blktap.api.filter.WriteCopies;
 import org.blktap.api.memory.Segments;
 
 /**
- * Sends what changes the disk to a second one as well; a change completes when both have done it. The first error of
- * the second disk ends its use: the VM does not see it. Loop only, except where noted.
+ * Sends all changes to a second disk as well; a change completes when both disks have completed it. The first error of
+ * the second disk ends its use, and the VM does not see it. Loop only, except where noted.
  */
 final class TeeDisk extends PassThroughDisk {
     private static final Logger LOG = System.getLogger("org.blktap.filter.tee");
 
-    /** A removal of the filter that takes longer is refused. */
+    /** Time limit of a removal of the filter, which is refused after that. */
     private static final long FLUSH_SECONDS = 5;
 
     private final String id;
@@ -42,7 +42,7 @@ final class TeeDisk extends PassThroughDisk {
     private final ArrayDeque<Pair> waiting = new ArrayDeque<>();
 
     private boolean writingWaiting;
-    /** Null if the second disk is. */
+    /** Memory for copies; null if there is no second disk. */
     private final WriteCopies copies;
     /** Why the second disk is not used any more; null while it has every write. */
     private volatile String lost;
@@ -52,7 +52,7 @@ final class TeeDisk extends PassThroughDisk {
     private boolean flushing;
 
     /**
-     * @param second null if it is lost already
+     * @param second null if its use has ended already
      * @param lost see above
      * @param complete called when the filter is closed and the second disk has every write
      * @param copies memory for what both disks get; closed with this
@@ -106,13 +106,13 @@ final class TeeDisk extends PassThroughDisk {
         writingWaiting = false;
     }
 
-    /** One change on both disks. A write goes there as a copy, in parts if there is too little room. Reused. */
+    /** One change on both disks. A write goes to both as a copy, in parts if there is too little room. Reused. */
     private final class Pair {
         private final Substitute first = new Substitute(this::ended);
         private final Substitute other = new Substitute(this::otherEnded);
         private final Segments copy = new Segments(2);
         private Request request;
-        /** Bytes that have been written, and that the present part has. */
+        /** Bytes that have been written. */
         private long done;
 
         private long part;
@@ -130,11 +130,11 @@ final class TeeDisk extends PassThroughDisk {
             first.of(change);
             other.of(change);
             if (change.has(Request.FAST_ONLY)) {
-                // that the first can do it fast is no reason to lose the second
+                // the second disk must not be lost only because it cannot do this fast
                 other.set(change.operation(), change.offset(), change.length(), change.flags() & ~Request.FAST_ONLY);
             }
             if (change.operation() == Operation.DISCARD) {
-                // what a discard leaves may differ from disk to disk
+                // disks may differ in what they contain after a discard
                 first.set(Operation.WRITE_ZEROES, change.offset(), change.length(), change.flags());
                 other.set(Operation.WRITE_ZEROES, change.offset(), change.length(), change.flags());
             }
@@ -194,7 +194,7 @@ final class TeeDisk extends PassThroughDisk {
             }
             done += part;
             if (error == 0 && done < request.length()) {
-                // behind those that wait
+                // after those that wait
                 waiting.add(this);
             } else {
                 finish(error);
@@ -210,7 +210,7 @@ final class TeeDisk extends PassThroughDisk {
         }
     }
 
-    /** {@inheritDoc} What the second disk has is on its device then. An error of it does not keep the filter. */
+    /** {@inheritDoc} Flushes the second disk. An error of the second disk does not prevent the removal. */
     @Override
     public void beforeRemoval() throws DiskException {
         super.beforeRemoval();

@@ -23,8 +23,9 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * {@code tee,to=tap:<type>:<path>,key=<text>}: writes go to a second disk as well. The second disk is trusted as long
- * as it has had every write; a file of the attachment says so by the key, over kills of the daemon too.
+ * {@code tee,to=tap:<type>:<path>,key=<text>}: writes go to a second disk as well. The second disk is used as long as
+ * it has every write: a file of the attachment has the key until the disk is closed with every write, so that missed
+ * writes are noticed also after a kill of the daemon.
  */
 @Component
 @FilterType(type = TeeFilter.TYPE, summary = "sends writes to a second disk as well, for tap-ctl's option -2")
@@ -32,9 +33,9 @@ public final class TeeFilter implements DiskFilter {
     static final String TYPE = "tee";
 
     private static final Logger LOG = System.getLogger("org.blktap.filter.tee");
-    /** A longer file is not one of ours. */
+    /** A longer file was not written by this filter. */
     private static final int MAX_KEY = 128;
-    /** Bytes of writes in flight; more of them wait. */
+    /** The most bytes of writes in flight; further writes wait. */
     private static final int MOST_COPIES = 16 << 20;
 
     private final Directories directories;
@@ -63,7 +64,7 @@ public final class TeeFilter implements DiskFilter {
                     "filter " + TYPE + ": bad key '" + key + "'; expected a text that no other use of the filter has");
         }
         TapSpec second = TapSpec.parse(to);
-        // present from here on, until the second disk is closed with every write
+        // the file exists from here on, until the second disk is closed with every write
         Path open = directories.data().resolve(TYPE).resolve(context.id());
         if (key.equals(read(open))) {
             return lost(context, below, second, "it has missed writes, or the daemon was killed");
@@ -107,7 +108,7 @@ public final class TeeFilter implements DiskFilter {
         return has < size ? "it has " + has + " bytes, less than the " + size + " of the disk" : null;
     }
 
-    /** The key in a file; null if there is no such file. */
+    /** Returns the key in a file; null if there is no such file. */
     private static String read(Path file) throws DiskException {
         try (var in = Files.newInputStream(file)) {
             return new String(in.readNBytes(MAX_KEY), StandardCharsets.UTF_8);

@@ -1,20 +1,20 @@
 package org.blktap.filter.throttle;
 
 /**
- * A token bucket for one limit. A request may pass while there are tokens, and then takes what it costs, which may
- * leave a debt: so a request that is larger than the bucket passes too, and the average is exact. One thread.
+ * A token bucket for one limit. A request may pass while there are tokens, and then takes its cost, which may leave a
+ * debt: so a request that is larger than the bucket passes too, and the average rate is exact. One thread.
  */
 final class Bucket {
     private static final double NANOS = 1e9;
-    /** A bucket without a burst holds the tokens of this time, so that a loop that turns late loses none. */
+    /** A bucket without a burst holds the tokens of this time, so that a loop whose turn is late loses none. */
     private static final double SLACK_SECONDS = 0.1;
 
     private double rate;
-    /** Until the first limit is set, anything: so that the bucket begins full. */
+    /** The most tokens; unlimited until the first limit is set, so that the bucket begins full. */
     private double capacity = Double.MAX_VALUE;
 
     private double tokens = Double.MAX_VALUE;
-    /** The limit of a burst's own rate; a rate of 0 if there is no burst. */
+    /** The rate during a burst; 0 if there is none. */
     private double burstRate;
 
     private double burstCapacity = Double.MAX_VALUE;

@@ -6,17 +6,17 @@ import java.util.Map;
 
 /**
  * Disks that share one set of limits. Each member has buckets of its own, with a share of each rate, so that no request
- * takes a lock; the shares follow what the members use. Of each rate, members that have requests waiting get equal
- * shares, and no less than those that use less than that: max-min fairness. Thread-safe.
+ * takes a lock; the shares follow what the members use. Members that use less than an equal share of a rate get what
+ * they use; members with waiting requests share the rest equally (max-min fairness). Thread-safe.
  */
 final class Group {
-    /** Shares are not made anew more often than this by a member that begins to wait. */
+    /** The least time between two assignments of shares by members that begin to wait. */
     private static final long SOON_NANOS = 20_000_000;
-    /** While members wait, shares are made anew so often. */
+    /** The time between two assignments of shares while members wait. */
     private static final long LATER_NANOS = 50_000_000;
-    /** What a member gets above what it has used, so that it can grow. */
+    /** Factor by which the share of a member exceeds what it has used, so that its use can grow. */
     private static final double HEADROOM = 1.25;
-    /** The part of a rate that all members together have in any case, so that an idle one can begin. */
+    /** The part of a rate that is divided among all members in any case, so that an idle member can begin. */
     private static final double FLOOR = 0.02;
 
     private static final int COUNT = Limit.ALL.length;
@@ -34,7 +34,7 @@ final class Group {
         return name;
     }
 
-    /** Adds a member, or changes the limits that it asks for: the lowest of all members' are in force. */
+    /** Adds a member, or changes the limits that it asks for. The lowest limits of all members are in force. */
     synchronized void join(ThrottledDisk member, Limits asked, long nowNanos) {
         members.put(member, asked);
         limits = members.values().stream().reduce(Limits::lower).orElseThrow();
@@ -61,7 +61,7 @@ final class Group {
     }
 
     /**
-     * Makes the shares anew if that is due.
+     * Assigns the shares anew if that is due.
      *
      * @param begins whether the caller has only begun to wait
      */
@@ -76,7 +76,7 @@ final class Group {
     }
 
     private void share(long nowNanos) {
-        // members' loops have turns of their own, and their times differ a little
+        // members' loops turn independently, and their times differ a little
         double seconds = Math.max(1_000_000, nowNanos - balancedNanos) / 1e9;
         balancedNanos = nowNanos;
         ThrottledDisk[] all = members.keySet().toArray(ThrottledDisk[]::new);
@@ -99,7 +99,8 @@ final class Group {
     }
 
     /**
-     * Divides a sum: nobody gets more than it wants while another gets less than it. What nobody wants is divided too.
+     * Divides a sum so that no member gets more than it wants while another gets less than it wants. A remainder that
+     * nobody wants is divided, too.
      */
     static double[] maxMin(double[] wanted, double sum) {
         Integer[] order = new Integer[wanted.length];

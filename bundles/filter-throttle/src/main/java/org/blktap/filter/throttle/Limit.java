@@ -2,7 +2,7 @@ package org.blktap.filter.throttle;
 
 import org.blktap.api.disk.Operation;
 
-/** What is limited: operations or bytes a second, of reads, of writes, or of both together. */
+/** A kind of limit: operations or bytes a second, of reads, of writes, or of both together. */
 enum Limit {
     IOPS("iops", false, true, true),
     IOPS_READ("iops-read", false, true, false),
@@ -11,7 +11,7 @@ enum Limit {
     BPS_READ("bps-read", true, true, false),
     BPS_WRITE("bps-write", true, false, true);
 
-    /** All, without the copy that {@link #values} makes. */
+    /** All kinds, without the copy that {@link #values} makes. */
     static final Limit[] ALL = values();
 
     /** The option's name. */
@@ -28,12 +28,12 @@ enum Limit {
         this.writes = writes;
     }
 
-    /** Whether it is about reads, or about operations that change the disk. */
+    /** Whether the limit applies to operations that change the disk, or to reads. */
     boolean appliesTo(boolean write) {
         return write ? writes : reads;
     }
 
-    /** Whether an operation counts at all. A flush moves no data, and a map reads none. */
+    /** Whether an operation is limited at all. A flush moves no data, and a map reads none. */
     static boolean counts(Operation operation) {
         return operation != Operation.FLUSH && operation != Operation.MAP;
     }

@@ -12,7 +12,7 @@ import org.blktap.api.disk.Options;
  * @param rates per second by {@link Limit}; 0 for none
  * @param bursts per second by limit; 0 for none
  * @param burstSeconds how long a burst lasts
- * @param iopsSize a request counts as one operation for each so many bytes; 0 to count each once
+ * @param iopsSize bytes for which a request counts as one operation; 0 to count each request once
  */
 record Limits(double[] rates, double[] bursts, int burstSeconds, long iopsSize) {
     private static final int MOST_IOPS = 1_000_000_000;
@@ -47,7 +47,7 @@ record Limits(double[] rates, double[] bursts, int burstSeconds, long iopsSize) 
         return limit.bytes ? options.size(key, 0, 0, MOST_BYTES) : options.number(key, 0, 0, MOST_IOPS);
     }
 
-    /** Returns for each limit the lower one. A burst goes with its rate. */
+    /** Returns the lower of each limit; a burst is taken together with its rate. */
     Limits lower(Limits other) {
         double[] lowest = rates.clone();
         double[] itsBurst = bursts.clone();
@@ -73,12 +73,15 @@ record Limits(double[] rates, double[] bursts, int burstSeconds, long iopsSize) 
         return rates[limit] != 0;
     }
 
-    /** Tokens that a full bucket has for a burst: at the burst's rate, these and what comes meanwhile last its time. */
+    /**
+     * Tokens that a full bucket has for a burst: at the burst's rate, these and the tokens that come meanwhile last
+     * {@code burstSeconds}.
+     */
     double savedForBurst(int limit) {
         return bursts[limit] == 0 ? 0 : (bursts[limit] - rates[limit]) * burstSeconds;
     }
 
-    /** The rates for people: {@code iops 2000, bps 10M}. */
+    /** Returns the rates as text for people: {@code iops 2000, bps 10M}. */
     String text() {
         Map<String, String> all = new LinkedHashMap<>();
         for (Limit each : Limit.ALL) {

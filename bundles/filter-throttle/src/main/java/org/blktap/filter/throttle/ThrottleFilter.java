@@ -18,7 +18,7 @@ public final class ThrottleFilter implements DiskFilter {
     public PassThroughDisk open(VirtualDisk below, FilterContext context) throws DiskException {
         Settings settings = Settings.of(context.options());
         try {
-            // its buckets go by the loop's time
+            // the buckets use the loop's clock
             return context.loop().call(() -> new ThrottledDisk(below, context.loop(), groups, settings));
         } catch (RuntimeException e) {
             throw e;

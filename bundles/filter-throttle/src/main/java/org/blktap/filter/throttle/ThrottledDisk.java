@@ -13,32 +13,32 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.filter.PassThroughDisk;
 
 /**
- * A disk whose requests pass as its limits allow. Reads and writes wait in a queue each, in their order; one timer
- * wakes the first of them. Loop only, except where noted.
+ * A disk whose requests pass as its limits allow. Reads and writes wait in one queue each, in order; one timer wakes
+ * the first request. Loop only, except where noted.
  */
 final class ThrottledDisk extends PassThroughDisk {
     private static final int READ = 0;
     private static final int WRITE = 1;
-    /** A member of a group looks so often whether its shares have changed. */
+    /** How long a member of a group waits at most before it looks whether its shares have changed. */
     private static final double LONGEST_WAIT_NANOS = 50e6;
 
     private final Groups groups;
     private final IoLoop loop;
     private final Bucket[] buckets = new Bucket[Limit.ALL.length];
     private final Usage usage = new Usage();
-    /** Requests that wait: reads, and what changes the disk. */
+    /** Waiting requests: reads, and operations that change the disk. */
     private final Queue[] queues = {new Queue(), new Queue()};
 
     private Group group;
     private Limits limits;
-    /** What a group has assigned, and what of it is in force. */
+    /** The shares that a group has assigned, and those of them that are in force. */
     private volatile Assigned assigned;
 
     private Assigned applied;
     private IoLoop.Timer timer;
     private long timerNanos;
     private boolean draining;
-    /** The queue that was served last, of two that can both be. */
+    /** The queue that was served last, when both can be served. */
     private int turn;
 
     private long delayed;
@@ -46,7 +46,7 @@ final class ThrottledDisk extends PassThroughDisk {
 
     private record Assigned(Limits limits, double[] shares, int members) {}
 
-    /** Requests in their order with the times at which they came; grows to what is needed and is reused. */
+    /** Requests in order, with the times at which they came; grows as needed, and is reused. */
     private static final class Queue {
         private final ArrayDeque<Request> requests = new ArrayDeque<>();
         private long[] since = new long[16];
@@ -87,7 +87,7 @@ final class ThrottledDisk extends PassThroughDisk {
     }
 
     private void apply(Settings settings, long nowNanos) {
-        // left first: it must not assign anything afterwards
+        // leaves first, since the group must not assign anything afterwards
         if (group != null && !group.name().equals(settings.group())) {
             groups.leave(group, this, nowNanos);
         }
@@ -105,7 +105,7 @@ final class ThrottledDisk extends PassThroughDisk {
         limits = now;
         for (int i = 0; i < buckets.length; i++) {
             double share = shares == null ? 1 : shares[i];
-            // an equal part, whatever the share is at the moment: tokens that are saved must not be lost with it
+            // an equal part, whatever the share is at the moment, so that saved tokens are not lost with the share
             double saved = now.savedForBurst(i) / members;
             buckets[i].limit(now.rates()[i] * share, now.bursts()[i] * share, saved, nowNanos);
         }
@@ -158,7 +158,7 @@ final class ThrottledDisk extends PassThroughDisk {
         wakeUp(now);
     }
 
-    /** Whether the first request of a kind may pass. */
+    /** Whether the first request of a queue may pass. */
     private boolean passes(int kind, long now) {
         for (int i = 0; i < buckets.length; i++) {
             if (limits.has(i) && Limit.ALL[i].appliesTo(kind == WRITE)) {
@@ -184,7 +184,7 @@ final class ThrottledDisk extends PassThroughDisk {
         below().submit(request);
     }
 
-    /** A discard moves no data: it is one operation, and no bytes. */
+    /** Returns the cost of a request. A discard moves no data: it costs one operation, and no bytes. */
     private double cost(Request request, boolean bytes) {
         boolean discard = request.operation() == Operation.DISCARD;
         if (bytes) {
@@ -193,7 +193,7 @@ final class ThrottledDisk extends PassThroughDisk {
         return discard || limits.iopsSize() == 0 ? 1 : (request.length() + limits.iopsSize() - 1) / limits.iopsSize();
     }
 
-    /** Passes what may pass, by turns from both queues, and sets the timer for the rest. */
+    /** Passes the requests that may pass, alternately from both queues, and sets the timer for the rest. */
     private void serve() {
         timer = null;
         long now = loop.nanoTime();
@@ -267,7 +267,9 @@ final class ThrottledDisk extends PassThroughDisk {
                         || Limit.ALL[i].appliesTo(true) && !queues[WRITE].requests.isEmpty());
     }
 
-    /** What waits is passed at once, and charged: a debt that the disk pays off if it stays open. */
+    /**
+     * {@inheritDoc} Passes waiting requests at once, and charges them: a debt that the disk pays off if it stays open.
+     */
     @Override
     public void draining(boolean begins) {
         draining = begins;

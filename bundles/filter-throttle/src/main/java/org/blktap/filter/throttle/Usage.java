@@ -4,8 +4,8 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
- * What a member of a group uses, by limit. Written by its own loop with opaque stores, which cost what plain ones do,
- * and read by whichever member makes the shares; a value that is a moment old does no harm.
+ * What a member of a group uses, by limit. Written by the member's loop with opaque stores, which cost as much as plain
+ * ones, and read by the member that assigns the shares; a slightly old value does no harm.
  */
 final class Usage {
     private static final int COUNT = Limit.ALL.length;
@@ -15,7 +15,7 @@ final class Usage {
     private final AtomicLongArray used = new AtomicLongArray(COUNT);
     private final AtomicIntegerArray waits = new AtomicIntegerArray(COUNT);
     private final AtomicIntegerArray waited = new AtomicIntegerArray(COUNT);
-    /** The values at the last {@link #rate}, and the averages; under the group's lock. */
+    /** The values at the last {@link #rate}, and the averages; guarded by the group's lock. */
     private final long[] seen = new long[COUNT];
 
     private final double[] average = new double[COUNT];
@@ -34,7 +34,7 @@ final class Usage {
     }
 
     /**
-     * What is used a second, averaged.
+     * Returns the average use per second.
      *
      * @param seconds since the last call
      */

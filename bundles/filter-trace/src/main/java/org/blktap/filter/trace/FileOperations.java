@@ -9,12 +9,13 @@ import org.blktap.api.filter.FileWatcher;
 
 /**
  * Measures the file operations of a disk and adds them to the requests that cause them: an operation belongs to the
- * request that is being submitted, or to that of the operation whose end leads to it. What a disk does by itself
- * belongs to none. As a stage of the loop, it sees when a turn's operations have been submitted. Loop only.
+ * request that is being submitted, or to the request of the operation whose end leads to it. Operations that a disk
+ * starts by itself belong to none. As a stage of the loop, this sees when a turn's operations have been submitted. Loop
+ * only.
  */
 final class FileOperations implements FileWatcher, LoopStage {
     private final ArrayDeque<Measured> free = new ArrayDeque<>();
-    /** Those of this turn. */
+    /** Operations of this turn. */
     private final List<Measured> fresh = new ArrayList<>();
 
     private TracedRequest current;
@@ -34,7 +35,7 @@ final class FileOperations implements FileWatcher, LoopStage {
             boolean wanted = of.use == use;
             if (wanted) {
                 long now = System.nanoTime();
-                // several at once wait together: the first of them counts
+                // operations at the same time wait together: the first one counts
                 of.operationEnds(now, only && submittedNanos != 0 ? submittedNanos - begunNanos : 0);
             }
             done = null;
@@ -50,14 +51,14 @@ final class FileOperations implements FileWatcher, LoopStage {
         }
     }
 
-    /** Has what happens from now on belong to a request. Returns the one before. */
+    /** Sets the request to which operations belong from now on. Returns the previous one. */
     TracedRequest enter(TracedRequest request) {
         TracedRequest outer = current;
         current = request;
         return outer;
     }
 
-    /** A request has ended. */
+    /** Called when a request has ended. */
     void ended(TracedRequest request) {
         request.use++;
         if (current == request) {

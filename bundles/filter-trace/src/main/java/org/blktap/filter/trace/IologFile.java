@@ -50,7 +50,7 @@ final class IologFile implements AutoCloseable {
             case MAP -> null;
         };
         if (action == null) {
-            // fio has none
+            // fio has no such operation
             without++;
             return;
         }
@@ -63,7 +63,7 @@ final class IologFile implements AutoCloseable {
         return count;
     }
 
-    /** Maps, which fio cannot replay. */
+    /** Returns the number of maps, which fio cannot replay and the trace does not have. */
     long without() {
         return without;
     }

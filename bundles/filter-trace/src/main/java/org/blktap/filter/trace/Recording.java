@@ -2,7 +2,7 @@ package org.blktap.filter.trace;
 
 import org.blktap.api.disk.Operation;
 
-/** Requests as they come, in a ring that is emptied several times a second. One thread at a time. */
+/** Records requests as they come, in a ring that is emptied several times a second. One thread at a time. */
 final class Recording {
     private static final int ROOM = 1 << 16;
     private static final int FIELDS = 4;
@@ -28,24 +28,24 @@ final class Recording {
         ring[at + 3] = length;
     }
 
-    /** Receives what was recorded. */
+    /** Receives recorded requests. */
     interface To {
         void request(long nanos, Operation operation, long offset, long length);
     }
 
-    /** Requests for which there was no room. */
+    /** Returns the number of requests for which there was no room. */
     long lost() {
         return lost;
     }
 
-    /** Returns what was recorded, and begins anew. */
+    /** Returns the recorded requests, and begins anew. */
     long[] take() {
         long[] taken = java.util.Arrays.copyOf(ring, count * FIELDS);
         count = 0;
         return taken;
     }
 
-    /** Goes through what {@link #take} has returned. */
+    /** Passes on each request of a result of {@link #take}. */
     static void each(long[] taken, To to) {
         for (int at = 0; at < taken.length; at += FIELDS) {
             to.request(taken[at], Operation.values()[(int) taken[at + 1]], taken[at + 2], taken[at + 3]);

@@ -8,7 +8,7 @@ import java.util.Map;
 import org.blktap.api.disk.Operation;
 
 /**
- * What {@code why} shows, and prints as JSON; times in microseconds.
+ * The figures that {@code why} shows, or prints as JSON; times in microseconds.
  *
  * @param sinceMillis when measuring began, {@link System#currentTimeMillis}
  * @param filters of the attachment, from the disk to the nodes
@@ -81,7 +81,7 @@ record Report(
                 times.most() / MICROS);
     }
 
-    /** The part of the slowest requests' time that each stretch is, 0 to 1. */
+    /** Returns the part of each stretch in the time of the slowest requests, 0 to 1. */
     Map<Stretch, Double> parts() {
         Map<Stretch, Double> parts = new LinkedHashMap<>();
         double all = slowest.stream().mapToDouble(Request::total).sum();
@@ -94,7 +94,7 @@ record Report(
         return parts;
     }
 
-    /** Where the slowest requests were, in sentences, most of the time first. */
+    /** Returns sentences that say where the slowest requests were, the longest stretch first. */
     List<String> words() {
         if (slowest.isEmpty()) {
             return List.of(id + ": no request has ended since the trace began");
@@ -123,7 +123,7 @@ record Report(
         return stretch.words + (others.isEmpty() ? "" : " (" + String.join(", ", others) + ")");
     }
 
-    /** The place of this filter among the others. */
+    /** Returns the place of this filter among the others. */
     private int place() {
         for (int i = 0; i < filters.size(); i++) {
             if (filters.get(i).equals(TraceFilter.TYPE) || filters.get(i).startsWith(TraceFilter.TYPE + ",")) {

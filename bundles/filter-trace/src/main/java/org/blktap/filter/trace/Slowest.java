@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.PriorityQueue;
 
-/** The slowest requests, so many at most. Only one that is among them allocates. Loop only. */
+/** A bounded list of the slowest requests. Only a request that enters the list allocates. Loop only. */
 final class Slowest {
     private final int most;
     private final PriorityQueue<Slow> all = new PriorityQueue<>(Comparator.comparingLong(Slow::totalNanos));
@@ -32,7 +32,7 @@ final class Slowest {
                 request.nanos.clone()));
     }
 
-    /** The slowest first. */
+    /** Returns the list, the slowest request first. */
     List<Slow> list() {
         List<Slow> sorted = new ArrayList<>(all);
         sorted.sort(Comparator.comparingLong(Slow::totalNanos).reversed());

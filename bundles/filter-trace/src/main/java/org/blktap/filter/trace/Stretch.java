@@ -8,7 +8,7 @@ enum Stretch {
     FORMAT(
             "format",
             "in the format, or in a filter below: for a table to be read or written, for another request that has the same cluster"),
-    /** From the format to the kernel: the loop submits once a turn. */
+    /** From the format to the kernel, to which the loop submits once a turn. */
     ENGINE("engine", "to be submitted: the loop was busy with other requests"),
     /** At the file system or device. */
     DEVICE("device", "at the file system or the device");

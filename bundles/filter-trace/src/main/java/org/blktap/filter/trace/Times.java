@@ -1,6 +1,8 @@
 package org.blktap.filter.trace;
 
-/** A histogram of times, four buckets for each power of two: values are right within an eighth. One thread. */
+/**
+ * A histogram of times with four buckets for each power of two, so that values are accurate to an eighth. One thread.
+ */
 final class Times {
     private static final int BITS = 2;
     private static final int PARTS = 1 << BITS;
@@ -26,7 +28,7 @@ final class Times {
         return power * PARTS + (int) (value >>> power - BITS & PARTS - 1);
     }
 
-    /** The middle of a bucket. */
+    /** Returns the middle of a bucket. */
     private static long value(int bucket) {
         if (bucket < PARTS) {
             return bucket;

@@ -16,7 +16,7 @@ import org.osgi.service.component.annotations.Component;
 public final class TraceFilter implements DiskFilter {
     static final String TYPE = "trace";
 
-    /** Those that are open, by the attachment's id. */
+    /** Open disks, by the attachment's id. */
     private final ConcurrentMap<String, TracedDisk> open = new ConcurrentHashMap<>();
 
     @Override
@@ -36,7 +36,7 @@ public final class TraceFilter implements DiskFilter {
         }
     }
 
-    /** The traced disk of an attachment, or null. */
+    /** Returns the traced disk of an attachment, or null. */
     TracedDisk of(String id) {
         return open.get(id);
     }

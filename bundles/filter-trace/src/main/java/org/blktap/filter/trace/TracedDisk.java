@@ -36,7 +36,7 @@ final class TracedDisk extends PassThroughDisk {
     }
 
     /**
-     * What was measured.
+     * A measurement.
      *
      * @param times by operation: the whole time, then each {@link Stretch}
      */
@@ -104,7 +104,7 @@ final class TracedDisk extends PassThroughDisk {
         original.complete(error);
     }
 
-    /** What was measured so far. The caller reads it on the loop, or what it has copied. */
+    /** Returns the measurement so far, which the caller reads or copies on the loop. */
     Measurement measured() {
         return new Measurement(sinceMillis, inFlight, times, slowest.list());
     }

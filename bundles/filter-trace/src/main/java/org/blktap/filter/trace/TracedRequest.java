@@ -3,17 +3,17 @@ package org.blktap.filter.trace;
 import org.blktap.api.filter.Substitute;
 import org.blktap.filter.trace.TracedDisk.Ended;
 
-/** A request on its way, with the times of what it passes. Loop only. */
+/** A request on its way, with the time of each {@link Stretch}. Loop only. */
 final class TracedRequest extends Substitute {
     /** Counts the uses of this object, so that an operation that ends after its request is not added to the next. */
     int use;
 
     long begunNanos;
-    /** Requests that were below this filter when it came. */
+    /** Number of requests that were below this filter when this one came. */
     int before;
-    /** By {@link Stretch}; the format's is the rest. */
+    /** Times by {@link Stretch}; that of the format is the rest. */
     final long[] nanos = new long[Stretch.ALL.length];
-    /** File operations of this request that are under way. */
+    /** Number of file operations of this request in flight. */
     private int operations;
 
     private long busySince;
@@ -27,13 +27,13 @@ final class TracedRequest extends Substitute {
         begunNanos = now;
         before = inFlight;
         operations = 0;
-        // the time of a turn, which began a little earlier
+        // the time at which the turn began, a little earlier
         nanos[Stretch.ABOVE.ordinal()] = takenNanos() == 0 ? 0 : Math.max(0, now - takenNanos());
         nanos[Stretch.ENGINE.ordinal()] = 0;
         nanos[Stretch.DEVICE.ordinal()] = 0;
     }
 
-    /** A file operation begins. Returns whether it is the only one. */
+    /** Called when a file operation begins. Returns whether it is the only one. */
     boolean operationBegins(long now) {
         if (operations++ == 0) {
             busySince = now;
@@ -42,7 +42,7 @@ final class TracedRequest extends Substitute {
         return false;
     }
 
-    /** @param engineNanos of that, how long it waited for the engine */
+    /** @param engineNanos how long the operation waited for the engine */
     void operationEnds(long now, long engineNanos) {
         nanos[Stretch.ENGINE.ordinal()] += engineNanos;
         nanos[Stretch.DEVICE.ordinal()] -= engineNanos;
@@ -51,10 +51,10 @@ final class TracedRequest extends Substitute {
         }
     }
 
-    /** Fills in what is left, and returns the time of all. */
+    /** Fills in the rest, and returns the total time. */
     long ends(long now) {
         if (operations != 0) {
-            // the answer did not wait for them
+            // the request has ended without waiting for them
             nanos[Stretch.DEVICE.ordinal()] += now - busySince;
         }
         long below = now - begunNanos;
