@@ -7,11 +7,11 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
 /**
- * The images that are being closed: the cluster has to be told, on helper threads, and until then an image cannot be
- * opened for writing again. Any thread.
+ * The images that are being closed, which helper threads report to the cluster; until then an image cannot be opened
+ * for writing again. Any thread.
  */
 final class Closings {
-    /** Closings by the image. */
+    /** Number of closings in progress, by image. */
     private final Map<String, Integer> underWay = new HashMap<>();
 
     synchronized void begin(String image) {
@@ -26,7 +26,7 @@ final class Closings {
     /**
      * Waits until an image is closed.
      *
-     * @throws DiskException BUSY if that takes too long
+     * @throws DiskException BUSY if that takes longer than {@code seconds}
      */
     synchronized void await(String image, long seconds) throws DiskException {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
@@ -40,7 +40,7 @@ final class Closings {
         }
     }
 
-    /** Waits until all are closed, or for so long. */
+    /** Waits until all images are closed, for {@code seconds} at most. */
     synchronized void awaitAll(long seconds) throws DiskException {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
         long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());

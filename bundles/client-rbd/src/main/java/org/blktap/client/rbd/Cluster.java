@@ -12,11 +12,11 @@ import org.blktap.linux.LibRbd;
 import org.blktap.linux.Mapping;
 
 /**
- * A connection to a cluster, with one pool. Each disk has its own: who takes the lock of an image has the cluster shut
- * out the whole connection of its owner. Control threads; the methods wait for the cluster.
+ * A connection to a cluster, with one pool. Each disk has a connection of its own, since a client that takes the lock
+ * of an image has the cluster shut out the owner's whole connection. Control threads; the methods wait for the cluster.
  */
 final class Cluster implements AutoCloseable {
-    /** Ceph's own limit for monitors to answer, as text, unless a configuration names another. */
+    /** Ceph's time limit for answers of monitors, in seconds, unless a configuration has another. */
     private static final String DEFAULT_TIMEOUT = "300";
 
     private static final String TIMEOUT = "client_mount_timeout";
@@ -32,7 +32,7 @@ final class Cluster implements AutoCloseable {
         this.fsid = fsid;
     }
 
-    /** Connects, as the pool of a name wants it. */
+    /** Connects to the cluster and the pool of a name. */
     static Cluster connect(RbdName name, ClusterOptions options) throws DiskException {
         String missing = LibRbd.missing();
         if (missing != null) {
@@ -73,7 +73,7 @@ final class Cluster implements AutoCloseable {
         if (!options.keyring().isEmpty()) {
             set(cluster, name, "keyring", options.keyring());
         }
-        // a write that has ended must not be in the memory of this process only
+        // a completed write must not be only in the memory of this process
         set(cluster, name, "rbd_cache", "false");
         LibRados.rados_conf_get(cluster, Native.text(TIMEOUT), out, VALUE_BYTES);
         if (Native.textAt(out).equals(DEFAULT_TIMEOUT)) {
@@ -105,17 +105,17 @@ final class Cluster implements AutoCloseable {
         }
     }
 
-    /** The pool's handle. */
+    /** Returns the pool's handle. */
     long pool() {
         return pool;
     }
 
-    /** The cluster's id. */
+    /** Returns the cluster's id. */
     String fsid() {
         return fsid;
     }
 
-    /** Ends the connection; its images are closed. */
+    /** Ends the connection. Called when its images are closed. */
     @Override
     public void close() {
         LibRados.rados_ioctx_destroy(pool);

@@ -6,10 +6,10 @@ import org.blktap.api.disk.Options;
 /**
  * How a cluster is reached, by the options of a disk and the settings of the bundle.
  *
- * @param conf a file, or empty for those that Ceph's programs read
- * @param user without {@code client.}
- * @param keyring a file, or empty for those that the configuration names
- * @param connectSeconds how long monitors may take
+ * @param conf a configuration file, or empty for those that Ceph's programs read
+ * @param user the user's name without {@code client.}
+ * @param keyring a keyring file, or empty for those that the configuration names
+ * @param connectSeconds time limit for answers of monitors
  */
 record ClusterOptions(String conf, String user, String keyring, int connectSeconds) {
     private static final int MOST_SECONDS = 3600;

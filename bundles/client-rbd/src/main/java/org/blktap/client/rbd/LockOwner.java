@@ -5,12 +5,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * The process that has the lock of an image, as it says itself in the image's metadata. The cluster needs half a minute
- * to see that a client has died; the next process on the same host sees it at once.
+ * The process that has the lock of an image, as it has written to the image's metadata. The cluster notices only after
+ * half a minute that a client has died; with this record, the next process on the same host notices at once.
  *
  * @param address of its connection, by which the lock names it
  * @param host the running kernel, and the namespace in which the number of the process is valid
- * @param process its number and the time of its start, in ticks since the host's
+ * @param process its number, and its start in ticks since that of the host
  */
 record LockOwner(String address, String host, String process) {
     /** The key in the image's metadata. */
@@ -20,13 +20,13 @@ record LockOwner(String address, String host, String process) {
     /** Field 22 of /proc/PID/stat, counted after the name in brackets, which is field 2. */
     private static final int START_TIME = 22 - 3;
 
-    /** This process. */
+    /** Returns this process. */
     static LockOwner self(String address) throws IOException {
         return new LockOwner(
                 address, thisHost(), processOf(ProcessHandle.current().pid()));
     }
 
-    /** Reads what {@link #text} has written; null for anything else. */
+    /** Reads a result of {@link #text}; returns null for anything else. */
     static LockOwner parse(String text) {
         String[] parts = text.split(" ");
         return parts.length == 3 ? new LockOwner(parts[0], parts[1], parts[2]) : null;
@@ -36,7 +36,7 @@ record LockOwner(String address, String host, String process) {
         return address + " " + host + " " + process;
     }
 
-    /** Whether the process was one of this host, and has ended. False if that is not known. */
+    /** Whether the process ran on this host and has ended; false if that is not known. */
     boolean isDead() {
         try {
             if (!host.equals(thisHost())) {
@@ -55,13 +55,13 @@ record LockOwner(String address, String host, String process) {
                 + Files.readSymbolicLink(PROC.resolve("self/ns/pid"));
     }
 
-    /** Empty if there is no such process. */
+    /** Returns number and start of a process; empty if there is none. */
     private static String processOf(long number) throws IOException {
         Path stat = PROC.resolve(number + "/stat");
         if (!Files.exists(stat)) {
             return "";
         }
-        // a name may have any character, also a bracket
+        // a name may contain any character, also a bracket
         String[] fields = Files.readString(stat).replaceAll("(?s).*\\) ", "").split(" ");
         return number + "/" + fields[START_TIME];
     }

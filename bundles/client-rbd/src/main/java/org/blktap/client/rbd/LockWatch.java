@@ -5,8 +5,8 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * Asks the cluster at intervals whether an image has its lock still, so that a disk without requests learns of the loss
- * too, and one whose lock was removed while its host was not shut out. Loop only.
+ * Asks the cluster at intervals whether an image still has its lock, so that the loss is noticed also on a disk without
+ * requests, and when the lock was removed without shutting out the host. Loop only.
  */
 final class LockWatch {
     private static final long MILLISECONDS = 5_000;
@@ -16,7 +16,7 @@ final class LockWatch {
     private final Consumer<String> lost;
     private IoLoop.Timer timer;
     private boolean closed;
-    /** What the last question was answered. */
+    /** The last answer. */
     private volatile int answer;
 
     LockWatch(RbdImage image, IoLoop loop, Consumer<String> lost) {

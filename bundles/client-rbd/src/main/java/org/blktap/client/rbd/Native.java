@@ -3,9 +3,9 @@ package org.blktap.client.rbd;
 import java.nio.charset.StandardCharsets;
 import org.blktap.api.memory.Memory;
 
-/** Text as the libraries have it: UTF-8 that ends with a NUL. */
+/** Text of the libraries: UTF-8 that ends with a NUL. */
 final class Native {
-    /** A text of a library is no longer; what follows is left out. */
+    /** The most bytes of a library's text; the rest is left out. */
     private static final int LONGEST = 4096;
 
     private Native() {}
@@ -14,7 +14,7 @@ final class Native {
         return (text + '\0').getBytes(StandardCharsets.UTF_8);
     }
 
-    /** Reads a text; empty for address 0. */
+    /** Reads a text; returns an empty one for address 0. */
     static String textAt(long address) {
         if (address == 0) {
             return "";

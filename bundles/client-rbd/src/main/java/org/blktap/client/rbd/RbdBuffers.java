@@ -5,13 +5,13 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.Mapping;
 
 /**
- * Memory for requests whose own memory its VM can take away: a library that meets that ends the process. Kept for reuse
- * up to a limit. Loop only.
+ * Memory that stands in for a VM's memory, which the VM can truncate: a library that accesses it then ends the process.
+ * Kept for reuse up to a limit. Loop only.
  */
 final class RbdBuffers implements AutoCloseable {
     private static final int SMALLEST_SHIFT = 12;
     private static final int LARGEST_SHIFT = 22;
-    /** Bytes that are kept while no request uses them. */
+    /** The most bytes that are kept while no request uses them. */
     private static final long MOST_KEPT = 16 << 20;
 
     @SuppressWarnings({"unchecked", "rawtypes"})
@@ -25,7 +25,7 @@ final class RbdBuffers implements AutoCloseable {
         }
     }
 
-    /** The place of the smallest size that holds so many bytes; past the end for none. */
+    /** Returns the index of the smallest size that holds a number of bytes; past the end if none does. */
     private static int place(long bytes) {
         return Math.max(0, Long.SIZE - Long.numberOfLeadingZeros(bytes - 1) - SMALLEST_SHIFT);
     }

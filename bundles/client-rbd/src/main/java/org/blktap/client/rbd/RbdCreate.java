@@ -8,7 +8,7 @@ import org.blktap.linux.LibRbd;
 import org.blktap.linux.Mapping;
 
 /**
- * A new image of a cluster. For control threads.
+ * Makes a new image in a cluster. Control threads.
  *
  * @param objectBytes bytes of one object, or 0 for the cluster's default
  * @param dataPool the pool of the data; empty for that of the image

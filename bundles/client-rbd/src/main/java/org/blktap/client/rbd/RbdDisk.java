@@ -27,20 +27,20 @@ final class RbdDisk implements VirtualDisk {
     private final DiskInfo info;
     private final RbdQueue queue;
     private final RbdMap map;
-    /** Null for a disk that holds no lock. */
+    /** Watches the lock; null for a disk that holds none. */
     private final LockWatch lock;
 
     private final Closing closing;
     private boolean lost;
 
-    /** What closes the image when the disk has been closed; not on the loop. */
+    /** Closes the image when the disk has been closed; not on the loop. */
     interface Closing {
-        /** @param queue is freed after the image */
+        /** @param queue is freed after the image is closed */
         void close(RbdQueue queue);
     }
 
     /**
-     * @param image open, and locked if {@code locked}; the disk's from now on
+     * @param image open, and locked if {@code locked}; belongs to the disk from now on
      * @param closing closes it
      */
     RbdDisk(RbdImage image, boolean locked, DiskContext context, Closing closing) throws DiskException, ErrnoException {
@@ -100,7 +100,7 @@ final class RbdDisk implements VirtualDisk {
         switch (request.operation()) {
             case MAP -> map(request);
             case FLUSH -> {
-                // without a cache, a write that has ended is on the disks of the cluster
+                // without a cache, a completed write is on the disks of the cluster
                 if (lost || info.readOnly()) {
                     request.complete(0);
                 } else {
@@ -155,7 +155,7 @@ final class RbdDisk implements VirtualDisk {
         }
     }
 
-    /** Also on a control thread, which opens an image only to ask what it is. */
+    /** {@inheritDoc} Also called on a control thread, which has opened the image only for its properties. */
     @Override
     public void close() {
         if (!loop.inLoop()) {

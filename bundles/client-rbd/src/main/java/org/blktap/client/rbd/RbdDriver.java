@@ -27,7 +27,7 @@ import org.osgi.service.condition.Condition;
 @TapType(type = RbdDriver.TYPE, summary = "an image of a Ceph cluster")
 public final class RbdDriver implements DiskDriver {
     static final String TYPE = "rbd";
-    /** How long an opening waits for an earlier closing of the image, and the end of the driver for all closings. */
+    /** How long an open waits for an earlier close of the image, and the end of the driver for all closes. */
     private static final long CLOSING_SECONDS = 10;
 
     private final Closings closings = new Closings();
@@ -98,7 +98,7 @@ public final class RbdDriver implements DiskDriver {
     }
 
     /**
-     * Takes the lock of an image that is written, and refuses to read one that another writes.
+     * Takes the lock of an image that is opened for writing, and refuses to read an image that another client writes.
      *
      * @param shared whether an image that has no lock may be written
      * @return whether the image has its lock

@@ -4,7 +4,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
 
-/** Makes exceptions of what the libraries return. */
+/** Makes exceptions from results of the libraries. */
 final class RbdErrors {
     private RbdErrors() {}
 

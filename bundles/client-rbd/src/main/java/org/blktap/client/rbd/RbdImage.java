@@ -18,9 +18,9 @@ import org.blktap.linux.Mapping;
 
 /** An open image with its connection. Control threads and helper threads; the methods may wait for the cluster. */
 final class RbdImage implements AutoCloseable {
-    /** An image with more snapshots, or more programs that have it open, is shown without the rest. */
+    /** The most snapshots, and programs that have the image open, that are listed. */
     private static final int MOST_LISTED = 512;
-    /** Texts that describe the owners of a lock: its tag, clients, cookies, addresses. */
+    /** Number of texts that describe the owners of a lock: its tag, clients, cookies, addresses. */
     private static final int LOCKER_TEXTS = 4;
 
     private static final int LOCKERS_BYTES = 1 << 16;
@@ -30,7 +30,7 @@ final class RbdImage implements AutoCloseable {
     private final RbdName name;
     private final Cluster cluster;
     private final long handle;
-    /** Calls under way on helper threads. */
+    /** Number of calls in progress on helper threads. */
     private int calls;
 
     private boolean closed;
@@ -65,12 +65,12 @@ final class RbdImage implements AutoCloseable {
         return name;
     }
 
-    /** For {@link LibRbd}. */
+    /** Returns the handle for {@link LibRbd}. */
     long handle() {
         return handle;
     }
 
-    /** The cluster's id. */
+    /** Returns the cluster's id. */
     String fsid() {
         return cluster.fsid();
     }
@@ -116,7 +116,7 @@ final class RbdImage implements AutoCloseable {
         return number("stripe count", at -> LibRbd.rbd_get_stripe_count(handle, at));
     }
 
-    /** What distinguishes it from any other image that has had its name. */
+    /** Returns what distinguishes the image from all others that have had its name. */
     String id() throws DiskException {
         try (Mapping memory = Mapping.anonymous(LibRbd.INFO_BYTES)) {
             int result = LibRbd.rbd_get_id(handle, memory.address(), LibRbd.INFO_BYTES);
@@ -125,7 +125,7 @@ final class RbdImage implements AutoCloseable {
         }
     }
 
-    /** The snapshot that it overlays, as a path of a spec; null if it overlays none. */
+    /** Returns the snapshot that the image overlays, as a path of a spec; null if there is none. */
     String parent() throws DiskException {
         try (Mapping memory = Mapping.anonymous(LibRbd.LINKED_BYTES + LibRbd.SNAPSHOT_SPEC_BYTES)) {
             long linked = memory.address();
@@ -170,9 +170,9 @@ final class RbdImage implements AutoCloseable {
     // ---- the lock
 
     /**
-     * Takes the lock, and keeps it until the close.
+     * Takes the lock until the close.
      *
-     * @throws DiskException BUSY if another has it
+     * @throws DiskException BUSY if another client has it
      */
     void lock() throws DiskException {
         breakLockOfDead();
@@ -184,7 +184,7 @@ final class RbdImage implements AutoCloseable {
         signLock();
     }
 
-    /** Takes the lock from a process of this host that has died; what it has sent is shut out. */
+    /** Takes the lock from a process of this host that has died; the cluster shuts out its connection. */
     private void breakLockOfDead() throws DiskException {
         Set<String> owners = lockOwners();
         if (owners.isEmpty()) {
@@ -200,7 +200,7 @@ final class RbdImage implements AutoCloseable {
         }
     }
 
-    /** Says in the image's metadata whose the lock is. Without that, the lock is as good. */
+    /** Writes the owner of the lock to the image's metadata. If that fails, the lock is still valid. */
     private void signLock() {
         try (Mapping memory = Mapping.anonymous(3 * Long.BYTES)) {
             long owners = memory.address() + 2 * Long.BYTES;
@@ -217,7 +217,7 @@ final class RbdImage implements AutoCloseable {
         }
     }
 
-    /** Empty if it is not set. */
+    /** Returns a value of the image's metadata; empty if it is not set. */
     private String metadata(String key) {
         try (Mapping memory = Mapping.anonymous(Long.BYTES + METADATA_BYTES)) {
             Memory.putLong(memory.address(), METADATA_BYTES);
@@ -228,7 +228,7 @@ final class RbdImage implements AutoCloseable {
     }
 
     /**
-     * Refuses an image that another writes. An owner of the lock that does not have the image open any more has died.
+     * Refuses an image that another client writes. An owner of the lock that no longer has the image open has died.
      *
      * @throws DiskException BUSY
      */
@@ -239,7 +239,7 @@ final class RbdImage implements AutoCloseable {
         }
     }
 
-    /** The addresses of the clients that have the lock. */
+    /** Returns the addresses of the clients that have the lock. */
     private Set<String> lockOwners() throws DiskException {
         Set<String> owners = new HashSet<>();
         try (Mapping memory = Mapping.anonymous(LOCKERS_BYTES)) {
@@ -274,7 +274,7 @@ final class RbdImage implements AutoCloseable {
         return owners;
     }
 
-    /** The addresses of the clients that have the image open for writing. */
+    /** Returns the addresses of the clients that have the image open for writing. */
     private Set<String> watchers() throws DiskException {
         Set<String> watchers = new HashSet<>();
         try (Mapping memory = Mapping.anonymous(Long.BYTES + (long) MOST_LISTED * LibRbd.WATCHER_BYTES)) {
@@ -342,7 +342,7 @@ final class RbdImage implements AutoCloseable {
         }
     }
 
-    /** Closes it when the calls under way have returned, releases its lock, and ends the connection. */
+    /** Closes the image when the calls in progress have returned, releases its lock, and ends the connection. */
     @Override
     public void close() {
         awaitCalls();

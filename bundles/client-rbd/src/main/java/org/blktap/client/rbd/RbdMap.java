@@ -7,11 +7,11 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.linux.LibRbd;
 
 /**
- * How ranges of an image are stored, by its object map if it has a valid one, else by asking for each object. Calls
- * wait for the cluster, on helper threads. Loop only, except where noted.
+ * Answers how ranges of an image are stored, by its object map if that is valid, else by a look at each object. Helper
+ * threads wait for the cluster. Loop only, except where noted.
  */
 final class RbdMap {
-    /** Bytes of one answer by the object map, and of one that asks for each object. */
+    /** The most bytes of one answer by the object map, and of one by a look at each object. */
     private static final long MOST_BY_MAP = 64L << 30;
 
     private static final long MOST_BY_OBJECT = 1L << 30;
@@ -19,7 +19,7 @@ final class RbdMap {
     private final RbdImage image;
     private final IoLoop loop;
     private final boolean byMap;
-    /** An answer begins at a multiple of it: librbd before 17.1 reports wrong offsets otherwise. */
+    /** Unit at whose multiples answers begin: otherwise librbd before 17.1 reports wrong offsets. */
     private final long unit;
 
     private RbdMap(RbdImage image, IoLoop loop, boolean byMap, long unit) {
@@ -29,11 +29,11 @@ final class RbdMap {
         this.unit = unit;
     }
 
-    /** Any thread; waits for the cluster. */
+    /** Makes the map of an image. Any thread; waits for the cluster. */
     static RbdMap of(RbdImage image, IoLoop loop) throws DiskException {
         long object = image.objectBytes();
         boolean striped = image.stripeUnit() != object || image.stripeCount() != 1;
-        // for an overlay the object map does not say what its parent has
+        // the object map of an overlay does not say what the parent has
         boolean byMap = (image.features() & LibRbd.FEATURE_FAST_DIFF) != 0
                 && (image.flags() & LibRbd.FLAG_FAST_DIFF_INVALID) == 0
                 && !striped
@@ -62,7 +62,7 @@ final class RbdMap {
                 });
     }
 
-    /** Makes extents of the ranges that are there: what lies between them is not. */
+    /** Makes extents from the ranges that exist; what lies between them does not. */
     private static final class Runs implements LibRbd.Ranges {
         private static final int NOTHING = ExtentList.HOLE | ExtentList.ZERO;
         private final long end;

@@ -30,7 +30,7 @@ record RbdName(String pool, String namespace, String image, String snapshot) {
         return new RbdName(parts[0], parts.length == MOST_PARTS ? parts[1] : "", parts[parts.length - 1], snapshot);
     }
 
-    /** The image without the snapshot. */
+    /** Returns the name of the image without the snapshot. */
     String whole() {
         return pool + "/" + (namespace.isEmpty() ? "" : namespace + "/") + image;
     }

@@ -16,12 +16,12 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * Requests of one image that librbd works on. They are given to it at once; its threads count their ends on an eventfd,
- * which wakes the loop, and the loop takes the completions. No thread of librbd calls into Java. Loop only, except
- * where noted.
+ * The requests of one image in librbd. They are submitted at once; librbd's threads signal an eventfd when a request
+ * ends, which wakes the loop, and the loop takes the completions. No thread of librbd calls into Java. Loop only,
+ * except where noted.
  */
 final class RbdQueue implements LoopStage {
-    /** Bytes of one call without data; a longer request is done in parts, one after the other. */
+    /** The most bytes of one call without data; a longer request is done in parts, one after the other. */
     private static final long MOST_RANGE = 1L << 30;
 
     private static final int SLAB = 64;
@@ -46,7 +46,7 @@ final class RbdQueue implements LoopStage {
     private IoLoop loop;
     private IoLoop.Watch watch;
 
-    /** Is called on the loop when a request has ended. */
+    /** Called on the loop when a request has ended. */
     interface Ended {
         /** @param errno 0 or a positive errno */
         void ended(Request request, int errno);
@@ -166,7 +166,7 @@ final class RbdQueue implements LoopStage {
         int count = BATCH;
         while (inFlight > 0 && count == BATCH) {
             count = LibRbd.rbd_poll_io_events(image, batch, BATCH);
-            // a request that ends here may submit another, and that may poll
+            // the end of a request may submit another, which may poll
             inFlight -= Math.max(0, count);
             for (int i = 0; i < count; i++) {
                 any = true;
@@ -202,14 +202,14 @@ final class RbdQueue implements LoopStage {
         try {
             ended.ended(request, errno);
         } catch (RuntimeException | Error e) {
-            // the others must still be taken
+            // the other completions must still be taken
             loop.failed("a callback of " + this, e);
         }
     }
 
     @Override
     public void flush() {
-        // requests are given to librbd as they come
+        // requests are submitted to librbd as they come
     }
 
     @Override
@@ -217,7 +217,7 @@ final class RbdQueue implements LoopStage {
         return poll();
     }
 
-    /** Takes no more completions. */
+    /** Stops taking completions. */
     void stop() {
         if (watch != null) {
             loop.remove(this);
@@ -225,7 +225,7 @@ final class RbdQueue implements LoopStage {
         }
     }
 
-    /** Frees what librbd uses no more, since the image is closed. Any thread. */
+    /** Frees all memory, which librbd no longer uses since the image is closed. Any thread. */
     void free() {
         Libc.close(eventFd);
         memory.close();

@@ -5,7 +5,7 @@ import java.lang.annotation.RetentionPolicy;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
-/** The settings of this bundle. A change counts for what is opened afterwards. */
+/** The settings of this bundle. A change applies to images that are opened afterwards. */
 @ObjectClassDefinition(
         pid = RbdSettings.PID,
         name = "Ceph clusters",

@@ -10,7 +10,9 @@ import org.blktap.linux.Mapping;
 
 /** One request in an {@link RbdQueue}, with the iovecs that librbd reads until its end. Reused. Loop only. */
 final class RbdSlot {
-    /** Pieces that fit into the queue's own memory; a longer vector gets memory of its own, which the slot keeps. */
+    /**
+     * Number of pieces that fit into the queue's memory; a longer vector gets memory of its own, which the slot keeps.
+     */
     static final int INLINE_PIECES = 32;
 
     static final int BYTES = INLINE_PIECES * Libc.IOVEC_BYTES;
@@ -22,9 +24,9 @@ final class RbdSlot {
     private NativeBuffer longVector;
     RbdSlot next;
     Request request;
-    /** Memory that stands for the VM's; null if librbd uses that itself. */
+    /** Memory that stands in for the VM's; null if librbd uses the VM's. */
     NativeBuffer bounce;
-    /** The end of the part of the request that is under way, in bytes from its beginning. */
+    /** The end of the part of the request that is in flight, in bytes from its beginning. */
     long until;
 
     long vector;
@@ -35,7 +37,7 @@ final class RbdSlot {
         this.inlineVector = inlineVector;
     }
 
-    /** Has the iovecs point at the request's own memory. */
+    /** Points the iovecs at the request's own memory. */
     void pointAt(Segments data) {
         int count = data.count();
         vector = vector(count);
@@ -45,7 +47,7 @@ final class RbdSlot {
         }
     }
 
-    /** Has the one iovec point at other memory, which has what is written. */
+    /** Points the only iovec at other memory, which has the data of a write. */
     void pointAt(NativeBuffer memory) {
         bounce = memory;
         vector = inlineVector;
@@ -74,7 +76,7 @@ final class RbdSlot {
         Memory.putLong(at + Libc.IOVEC_LEN, length);
     }
 
-    /** Frees the memory of its own. */
+    /** Frees the slot's own memory. */
     void close() {
         if (longVector != null) {
             longVector.close();

@@ -15,8 +15,8 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.IoUring;
 
 /**
- * Commands to /dev/ublk-control, which the kernel performs on threads of its own: none of them holds up the loop. Loop
- * only.
+ * Sends commands to /dev/ublk-control, which the kernel performs on threads of its own, so that they do not delay the
+ * loop. Loop only.
  */
 final class ControlRing implements AutoCloseable {
     private static final int SLOTS = 8;
@@ -30,7 +30,7 @@ final class ControlRing implements AutoCloseable {
     private final NativeBuffer arguments;
     private final IoLoop.Watch watch;
     private final Pending<?>[] pending = new Pending<?>[SLOTS];
-    /** Set also by what follows the end of a command. */
+    /** Whether the ring is closed, possibly by the callback of a command. */
     private boolean closed;
 
     private record Pending<T>(String doing, LongFunction<T> read, CompletableFuture<T> future) {
@@ -61,16 +61,16 @@ final class ControlRing implements AutoCloseable {
     }
 
     /**
-     * Gives a command without a buffer.
+     * Submits a command without a buffer.
      *
-     * @param doing what it does, as in {@code start /dev/ublkb0}
+     * @param doing what the command does, as in {@code start /dev/ublkb0}
      */
     CompletableFuture<Void> command(String doing, int operation, int device, long data) {
         return command(doing, operation, device, data, 0, argument -> {}, argument -> null);
     }
 
     /**
-     * Gives a command. The future ends on the loop, exceptionally with an {@link ErrnoException}.
+     * Submits a command. The future ends on the loop, exceptionally with an {@link ErrnoException}.
      *
      * @param bytes of the command's buffer, up to 512
      * @param fill called at once with the buffer's address
@@ -104,7 +104,7 @@ final class ControlRing implements AutoCloseable {
         pending[slot] = new Pending<>(doing, read, future);
         int error = ring.enter(0);
         if (error != 0 && ring.unsubmitted()) {
-            // the next command submits it, or the end of the ring ends it
+            // the next command submits it, or the close of the ring ends it
             pending[slot] = null;
             future.completeExceptionally(new ErrnoException("cannot " + doing, error));
         }
@@ -124,7 +124,9 @@ final class ControlRing implements AutoCloseable {
                 DeviceInfo::read);
     }
 
-    /** Deletes a device, which goes when nobody has it open any more; before Linux 6.9 the future ends only then. */
+    /**
+     * Deletes a device, which disappears when nobody has it open any more; before Linux 6.9 the future ends only then.
+     */
     CompletableFuture<Void> delete(DeviceInfo device) {
         return command("delete " + device, Ublk.CMD_DEL_DEV_ASYNC, device.number(), 0)
                 .handle((nothing, failure) -> {
@@ -154,7 +156,7 @@ final class ControlRing implements AutoCloseable {
     }
 
     /**
-     * Waits on the loop for the end of a command, which is for the end of a node only.
+     * Waits on the loop for the end of a command. Only for the end of a node.
      *
      * @param meanwhile called each millisecond
      * @return whether it has ended within the limit
@@ -177,7 +179,7 @@ final class ControlRing implements AutoCloseable {
         return command.isDone();
     }
 
-    /** Commands that have not ended go on; their futures do not end. */
+    /** {@inheritDoc} Commands in progress continue, but their futures do not end. */
     @Override
     public void close() {
         if (closed) {

@@ -6,14 +6,14 @@ import org.blktap.api.memory.Memory;
  * {@code struct ublksrv_ctrl_dev_info} of ublk_cmd.h: what the driver knows of a device.
  *
  * @param number N of /dev/ublkbN; -1 in a request for any
- * @param queues hardware queues; the driver makes no more than there are processors
+ * @param queues hardware queues; the driver makes at most one for each processor
  * @param depth requests of a queue
  * @param state one of STATE in {@link Ublk}
  * @param bufferBytes the most bytes of a request
- * @param pid the process that serves it, as that has said
+ * @param pid the process that serves the device, by its own report
  * @param flags UBLK_F_*
  * @param identity {@code ublksrv_flags}, which the driver keeps for us and does not interpret
- * @param owner the user who has made it, as the driver has found
+ * @param owner the user who has made the device, as the driver has seen
  */
 record DeviceInfo(
         int number, int queues, int depth, int state, int bufferBytes, int pid, long flags, long identity, int owner) {
@@ -29,7 +29,7 @@ record DeviceInfo(
     private static final int SRV_FLAGS = 32;
     private static final int OWNER_UID = 40;
 
-    /** A new device, as it is asked for. */
+    /** Returns the request for a new device. */
     static DeviceInfo wanted(int number, int queues, int depth, int bufferBytes, long flags, long identity) {
         return new DeviceInfo(number, queues, depth, 0, bufferBytes, 0, flags, identity, 0);
     }
@@ -57,7 +57,9 @@ record DeviceInfo(
         Memory.putLong(at + SRV_FLAGS, identity);
     }
 
-    /** Whether it has the sizes that one of these has asked for: fewer queues, if there are fewer processors. */
+    /**
+     * Whether the device has the sizes that were asked for; it may have fewer queues, if there are fewer processors.
+     */
     boolean fits(DeviceInfo asked) {
         return queues >= 1
                 && queues <= asked.queues
@@ -66,7 +68,7 @@ record DeviceInfo(
                 && bufferBytes <= asked.bufferBytes;
     }
 
-    /** Whether it was made by this user, by the daemon, with this identity, so that it survives its server. */
+    /** Whether a daemon of this user has made the device with this identity, and so that it survives its server. */
     boolean isOurs(long ourIdentity, int ourUser) {
         return identity == ourIdentity
                 && owner == ourUser

@@ -15,16 +15,16 @@ import org.blktap.api.node.NodeContext;
 import org.blktap.linux.KeptDevice;
 
 /**
- * Makes the device of a node, or finds the one that it had: kept by a predecessor of this bundle, or quiesced by the
- * driver since the last process has ended (Documentation/block/ublk.rst, user recovery). Loop only; ends within
+ * Makes the device of a node, or finds its earlier one: kept by a predecessor of this bundle, or quiesced by the driver
+ * since the last process ended (Documentation/block/ublk.rst, user recovery). Loop only; ends within
  * {@link #LIMIT_NANOS} and what the driver takes for a command.
  */
 final class DeviceOpening {
-    /** How long a device is waited for whose last server is still ending: twice the driver's time limit of requests. */
+    /** How long to wait for a device whose last server is still ending: twice the driver's time limit of requests. */
     static final long LIMIT_NANOS = 60_000_000_000L;
 
     private static final long RETRY_MILLISECONDS = 20;
-    /** How long a number that was asked for is waited for. */
+    /** How long to wait for a number that was asked for. */
     private static final long NUMBER_NANOS = 1_000_000_000L;
 
     private final NodeContext context;
@@ -48,7 +48,10 @@ final class DeviceOpening {
         record = new DeviceRecord(context.runDir(), context.id());
     }
 
-    /** The future ends on the loop, exceptionally with a {@link DiskException}; then nothing is left behind. */
+    /**
+     * Opens the device. The future ends on the loop, exceptionally with a {@link DiskException}; then nothing is left
+     * behind.
+     */
     CompletableFuture<UblkNode> open() {
         KeptDevice kept = KeptDevice.take(UblkNode.keptName(context));
         CompletableFuture<UblkNode> opened;
@@ -122,7 +125,7 @@ final class DeviceOpening {
     }
 
     /**
-     * Finds the device of a record: first that of its number, then among all, since a process may have been killed
+     * Finds the device of a record: first by its number, then among all devices, since a process may have been killed
      * before it knew the number.
      */
     private CompletableFuture<DeviceInfo> find(DeviceRecord.Contents contents, int number, int[] others, int next) {
@@ -142,7 +145,7 @@ final class DeviceOpening {
                 .thenCompose(Function.identity());
     }
 
-    // ---- a device that was there
+    // ---- an existing device
 
     private CompletableFuture<UblkNode> recover(DeviceInfo info) {
         if (!info.fits(options.wanted(info.number(), features, info.identity()))) {
@@ -154,7 +157,7 @@ final class DeviceOpening {
         UblkDevice[] device = {null};
         return untilFree(() -> control.command("recover " + info, Ublk.CMD_START_USER_RECOVERY, info.number(), 0))
                 .handle((nothing, failure) -> {
-                    // a process that was killed in a recovery has started it; whether it can go on shows below
+                    // a process killed during a recovery has started it; whether it can go on shows below
                     if (failure != null && errno(failure) != Errno.EINVAL) {
                         throw new CompletionException(failure);
                     }
@@ -182,7 +185,7 @@ final class DeviceOpening {
         CompletableFuture<Void> start() throws IOException;
     }
 
-    /** Tries again as long as the driver says that the last server has not ended. */
+    /** Tries again while the driver says that the last server has not ended. */
     private CompletableFuture<Void> untilFree(Attempt attempt) {
         CompletableFuture<Void> done;
         try {
@@ -208,7 +211,7 @@ final class DeviceOpening {
         return cause(failure) instanceof ErrnoException e ? e.errno() : 0;
     }
 
-    /** Removes what an attachment of this name has left, unless it is in use, and makes a new one. */
+    /** Removes a device that an attachment of this id has left, unless it is in use, and makes a new one. */
     private CompletableFuture<UblkNode> replace(DeviceInfo left) {
         CompletableFuture<String> holder = new CompletableFuture<>();
         String[] found = {null};
@@ -244,7 +247,7 @@ final class DeviceOpening {
                 .thenCompose(Function.identity());
     }
 
-    /** A number may be taken for a moment by a device that has been deleted. */
+    /** Adds a device. A deleted device may still have its number for a moment. */
     private CompletableFuture<DeviceInfo> add(int number, DeviceInfo wanted, long until) {
         return control.command(
                         "add " + (number == DeviceRecord.ANY ? "a ublk device" : wanted),
@@ -301,7 +304,7 @@ final class DeviceOpening {
                 .thenCompose(Function.identity());
     }
 
-    /** Removes the record, after the device if there is one, and fails. */
+    /** Removes the device, if there is one, and the record, and fails. */
     private CompletableFuture<UblkNode> abandoned(Supplier<CompletableFuture<Void>> removal, Throwable failure) {
         return removal.get().handle((nothing, other) -> {
             try {

@@ -12,11 +12,11 @@ import org.blktap.linux.WholeFile;
 
 /**
  * The file {@code ublk-<id>} in the run directory, by which an attachment finds its device again: the device's number,
- * and an identity that the driver keeps with the device. A number alone could be that of another device meanwhile. Like
- * the device, the file is gone after a restart of the host.
+ * and an identity that the driver keeps with the device. The number alone could belong to another device by now. Like
+ * the device, the file does not survive a restart of the host.
  */
 final class DeviceRecord {
-    /** Numbers of devices that are not known yet. */
+    /** The number of a device that is not known yet. */
     static final int ANY = -1;
 
     private static final SecureRandom RANDOM = new SecureRandom();

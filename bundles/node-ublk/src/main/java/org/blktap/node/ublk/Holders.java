@@ -15,8 +15,8 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.ProcFile;
 
 /**
- * Finds who uses a block device: mounts, devices on top of it (device mapper, RAID), swap, processes that have it open;
- * also its partitions. What other namespaces hide is found by an exclusive opening at least, without its name.
+ * Finds who uses a block device or its partitions: mounts, devices on top of it (device mapper, RAID), swap, processes
+ * that have it open. Users in other namespaces are found only by an exclusive open, without a name.
  */
 final class Holders {
     /** Of fcntl.h: with a block device, fails with EBUSY if it is mounted or otherwise claimed. */
@@ -24,10 +24,10 @@ final class Holders {
 
     private Holders() {}
 
-    /** Returns one of those who use it, or null. */
+    /** Returns one user of the device, or null. */
     static String of(int number) {
         String name = "ublkb" + number;
-        // of the disk and its partitions: numbers by name
+        // device numbers of the disk and its partitions, by name
         Map<String, String> parts = new HashMap<>();
         try {
             addPart(parts, Path.of("/sys/block", name));
@@ -42,7 +42,7 @@ final class Holders {
             found = found == null ? process(parts) : found;
             return found == null ? claimed(name) : found;
         } catch (IOException | DirectoryIteratorException e) {
-            // it has no block device, so that nobody has it
+            // there is no block device, so that nobody uses it
             return null;
         }
     }
@@ -51,7 +51,7 @@ final class Holders {
         parts.put(directory.getFileName().toString(), ProcFile.read(directory.resolve("dev")));
     }
 
-    /** Looks at the mounts of the first process, or ours: proc(5), /proc/PID/mountinfo. */
+    /** Looks at the mounts of the first process, or of this one: proc(5), /proc/PID/mountinfo. */
     private static String mounted(Map<String, String> parts) throws IOException {
         for (String of : List.of("1", "self")) {
             List<String> lines;
@@ -62,7 +62,7 @@ final class Holders {
             }
             for (String line : lines) {
                 String[] fields = line.split(" ");
-                // a file system with a number of its own, such as btrfs, names the device only
+                // a file system with a device number of its own, such as btrfs, has only the name of the device
                 if (fields.length > 4
                         && (parts.containsValue(fields[2])
                                 || parts.keySet().stream().anyMatch(part -> line.contains(" /dev/" + part + " ")))) {
@@ -109,7 +109,7 @@ final class Holders {
                         }
                     }
                 } catch (IOException | DirectoryIteratorException e) {
-                    // it has ended, or is not ours to look at
+                    // the process has ended, or may not be looked at
                 }
             }
         }

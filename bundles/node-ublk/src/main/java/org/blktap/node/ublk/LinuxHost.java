@@ -17,11 +17,11 @@ final class LinuxHost implements UblkHost {
     static final Path CONTROL = Path.of("/dev/ublk-control");
     private static final Path CHARACTER_DEVICES = Path.of("/sys/class/ublk-char");
     private static final String PREFIX = "ublkc";
-    /** More devices than are looked at. */
+    /** The most devices that are looked at. */
     private static final int DEVICES_MAX = 65536;
     /**
-     * The driver of Linux 6.12 finds out that a daemon which was killed had all tags in hand only when a request has
-     * taken longer than this; while a daemon lives, it is without effect.
+     * Time limit of a request, after which the driver of Linux 6.12 notices that a killed daemon had taken all tags;
+     * without effect while a daemon serves the device.
      */
     private static final String TIMEOUT_MILLISECONDS = "3000";
 

@@ -20,7 +20,7 @@ record NodeOptions(int number, int queues, int depth, int bufferBytes) {
     private static final int DEPTH_MAX = 1024;
     private static final int DEPTH = 128;
     private static final long BUFFER_MIN = 4096;
-    /** Room in which the driver can hold 4 MiB requests; the memory of buffers is taken as they are used. */
+    /** The largest buffer, for requests of 4 MiB; a buffer takes memory only as it is used. */
     private static final long BUFFER_MAX = 4 << 20;
 
     private static final long BUFFER = 512 << 10;
@@ -47,7 +47,7 @@ record NodeOptions(int number, int queues, int depth, int bufferBytes) {
         return new NodeOptions(number, queues, depth, (int) buffer);
     }
 
-    /** What the driver is asked for. */
+    /** Returns the request to the driver. */
     DeviceInfo wanted(int deviceNumber, long features, long identity) {
         return DeviceInfo.wanted(
                 deviceNumber,

@@ -8,7 +8,7 @@ import org.blktap.api.memory.Memory;
 
 /** {@code struct ublk_params} of ublk_cmd.h: what the host sees of a disk. */
 final class Parameters {
-    /** The structure as of Linux 6.12; a newer driver fills in the rest. */
+    /** Size of the structure as of Linux 6.12; a newer driver fills in the rest. */
     static final int BYTES = 112;
 
     private static final int TYPE_BASIC = 1;
@@ -33,10 +33,10 @@ final class Parameters {
     private static final int ATTR_VOLATILE_CACHE = 1 << 2;
     private static final int ATTR_FUA = 1 << 3;
 
-    /** The driver takes no larger logical blocks than a page of the smallest size. */
+    /** The largest logical block that the driver accepts: a page of the smallest size. */
     private static final int LOGICAL_MAX = 4096;
 
-    /** 2 GiB: a longer discard comes in pieces, so that a request ends in reasonable time. */
+    /** 2 GiB. The kernel splits a longer discard, so that a request ends in reasonable time. */
     static final int DISCARD_SECTORS_MAX = (int) ((2L << 30) / SECTOR);
     /** 16 MiB, for the same reason: zeros may have to be written. */
     static final int ZEROES_SECTORS_MAX = (16 << 20) / SECTOR;

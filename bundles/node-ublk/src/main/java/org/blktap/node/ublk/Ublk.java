@@ -3,8 +3,8 @@ package org.blktap.node.ublk;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Numbers and layouts of include/uapi/linux/ublk_cmd.h, as of Linux 6.12; what is newer says so. The protocol is
- * described in Documentation/block/ublk.rst.
+ * Numbers and layouts of include/uapi/linux/ublk_cmd.h, as of Linux 6.12; newer ones say so. The protocol is described
+ * in Documentation/block/ublk.rst.
  */
 final class Ublk {
     private static final int IOC_WRITE = 1;
@@ -32,7 +32,7 @@ final class Ublk {
     static final int CMD_END_USER_RECOVERY = encode(IOC_READ | IOC_WRITE, 0x11, CTRL_BYTES);
     /** From Linux 6.5 on. */
     static final int CMD_GET_FEATURES = encode(IOC_READ, 0x13, CTRL_BYTES);
-    /** From Linux 6.9 on: does not wait until nobody has the device open any more. */
+    /** From Linux 6.9 on. Does not wait until nobody has the device open any more. */
     static final int CMD_DEL_DEV_ASYNC = encode(IOC_READ, 0x14, CTRL_BYTES);
     /** From Linux 6.16 on. */
     static final int CMD_UPDATE_SIZE = encode(IOC_READ | IOC_WRITE, 0x15, CTRL_BYTES);
@@ -102,7 +102,7 @@ final class Ublk {
         return Alignment.up((long) depth * DESC_BYTES, pageBytes);
     }
 
-    /** Where the descriptors of a queue are, for mmap(2): each queue has room for the greatest depth. */
+    /** Offset of the descriptors of a queue for mmap(2): each queue has room for the greatest depth. */
     static long descriptorOffset(int queue, int pageBytes) {
         return queue * Alignment.up((long) QUEUE_DEPTH_MAX * DESC_BYTES, pageBytes);
     }

@@ -17,13 +17,13 @@ import org.blktap.linux.IoUring;
 import org.blktap.linux.KeptDevice;
 
 /**
- * The queues of a device: a stage of the loop, which takes requests from one io_uring and answers them in it. A tag is
- * at the driver until a request comes for it, and then here until it is answered. While the port is closed, completions
- * stay in the ring.
+ * The queues of a device: a stage of the loop, which takes requests from one io_uring and answers them in it. The
+ * driver has a tag until a request comes for it; then this has the tag until the request is answered. While the port is
+ * closed, completions stay in the ring.
  *
  * <p>The driver copies the data of a write into the tag's buffer before the request comes, and that of a read out of it
- * when it is answered: both in the system call by which a turn submits and takes, so that a request costs none of its
- * own.
+ * when the request is answered: both in the system call by which a turn submits and takes, so that a request needs no
+ * call of its own.
  */
 final class UblkDevice implements LoopStage {
     /** Idle time after which the memory of buffers is freed. */
@@ -43,7 +43,7 @@ final class UblkDevice implements LoopStage {
     private final UblkRequest[] requests;
     private final IoLoop.Watch watch;
     private IoLoop.Timer trimming;
-    /** Tags that a predecessor has taken and not answered, and which are here again. */
+    /** Tags that a predecessor has taken and not answered, and that are submitted again. */
     private int[] left = {};
 
     private int inFlight;
@@ -51,7 +51,7 @@ final class UblkDevice implements LoopStage {
     private long trimmed;
     private int aborted;
     private boolean armed = true;
-    /** Answers each request with an error: the device is being removed. */
+    /** Whether each request is answered with an error, since the device is being removed. */
     private boolean failing;
 
     private boolean closed;
@@ -126,7 +126,7 @@ final class UblkDevice implements LoopStage {
         }
     }
 
-    /** Takes over a device that {@link #keep} has left; null if its layout is another version's. */
+    /** Takes over a device that {@link #keep} has left; returns null if its layout is that of another version. */
     static UblkDevice adopt(NodeContext context, UblkHost host, LimitedLog log, KeptDevice kept) {
         List<Long> facts = kept.facts();
         if (facts.get(0) != LAYOUT) {
@@ -157,7 +157,7 @@ final class UblkDevice implements LoopStage {
         return device;
     }
 
-    /** Leaves the device, with all that it has, to a successor; ends this object. Its requests wait meanwhile. */
+    /** Leaves the device and all its resources to a successor, and ends this object. Requests wait meanwhile. */
     KeptDevice keep() {
         flush();
         detach();
@@ -197,7 +197,7 @@ final class UblkDevice implements LoopStage {
         }
     }
 
-    /** Gives all up: the driver quiesces the device, if that is not stopped. */
+    /** Frees everything; the driver quiesces the device, unless it is stopped. */
     void close() {
         if (!closed) {
             detach();
@@ -225,12 +225,12 @@ final class UblkDevice implements LoopStage {
         return inFlight;
     }
 
-    /** Whether the driver has taken back its tags: somebody else has stopped the device. */
+    /** Whether the driver has taken back its tags, because somebody else has stopped the device. */
     boolean gone() {
         return aborted > 0 && !failing;
     }
 
-    /** Answers all requests with errors from now on, at first those in flight: the device is being stopped. */
+    /** Begins to answer all requests with errors, those in flight first, since the device is being stopped. */
     void fail() {
         failing = true;
         for (UblkRequest request : requests) {
@@ -241,7 +241,7 @@ final class UblkDevice implements LoopStage {
         turn();
     }
 
-    /** Takes and answers what there is. */
+    /** Takes and answers requests, outside of the loop's turn. */
     void turn() {
         poll();
         flush();
@@ -323,7 +323,7 @@ final class UblkDevice implements LoopStage {
         return next > 0;
     }
 
-    /** Answers a request at the end of the turn, and with that asks for the next one of its tag. */
+    /** Answers a request at the end of the turn, which also asks for the next request of its tag. */
     void answer(int index, int result) {
         inFlight--;
         give(index, Ublk.IO_COMMIT_AND_FETCH_REQ, result);
@@ -382,7 +382,7 @@ final class UblkDevice implements LoopStage {
     private void trim() {
         trimming = null;
         if (came == trimmed && inFlight == 0 && left.length == 0 && !ring.unsubmitted() && ring.completion() == 0) {
-            // the driver copies into them in our system calls only
+            // the driver copies into them only in system calls of the loop
             buffers.discard(0, buffers.size());
         } else {
             trimmed = came;

@@ -5,12 +5,12 @@ import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.IoUring;
 
-/** What the node needs of its machine; a test may simulate it. */
+/** What the node needs from its machine; tests simulate it. */
 interface UblkHost {
     /** Opens /dev/ublk-control. */
     int openControl() throws ErrnoException;
 
-    /** Opens /dev/ublkcN; EBUSY as long as a process has it. */
+    /** Opens /dev/ublkcN; fails with EBUSY while another process has it open. */
     int openQueues(int number) throws ErrnoException;
 
     /** Maps descriptors of a queue for reading. */
@@ -28,15 +28,15 @@ interface UblkHost {
 
     int user();
 
-    /** Numbers of all devices that there are. */
+    /** Returns the numbers of all devices. */
     int[] devices() throws IOException;
 
-    /** Who has the device or a part of it open or mounted, in a few words; null if nobody is found. Blocks. */
+    /** Returns who has the device or a part of it open or mounted, in a few words; null if nobody is found. Blocks. */
     String holder(int number);
 
     /**
-     * Has requests that a killed daemon has left be reissued within seconds, also if it has left as many as the device
-     * can have. Blocks; where sysfs cannot be written, it takes half a minute.
+     * Makes the driver reissue requests of a killed daemon within seconds, also if that had taken all tags. Blocks.
+     * Where sysfs cannot be written, the driver takes half a minute.
      */
     void shortTimeout(int number);
 }

@@ -19,7 +19,7 @@ import org.blktap.linux.KeptDevice;
 
 /** One attachment as a block device of the host. Loop only. */
 final class UblkNode implements DeviceNode {
-    /** How long the end of a device is waited for, on the loop of an attachment that ends. */
+    /** How long to wait for the end of a device, on the loop of an attachment that ends. */
     private static final long STOP_MILLISECONDS = 20_000;
 
     private final NodeContext context;
@@ -30,21 +30,21 @@ final class UblkNode implements DeviceNode {
     private final DeviceRecord record;
     private final UblkDevice device;
     private final Runnable ended;
-    /** Whether it has a block device, as opposed to one that is about to be started. */
+    /** Whether the device has been started, so that there is a block device. */
     private boolean live;
-    /** Bytes that the host knows: those of the disk when it was opened here, unless they could be changed. */
+    /** The size that the host sees: that of the disk when it was opened here, unless the driver can change it. */
     private long size;
 
-    /** Ends when the block device is there; null before it is started. */
+    /** Ends when the block device exists; null before it is started. */
     private CompletableFuture<Void> start;
-    /** Ends when there is no block device any more; null unless it is being stopped. */
+    /** Ends when the block device no longer exists; null unless it is being stopped. */
     private CompletableFuture<Void> stop;
 
     private boolean closed;
 
     /**
      * @param features of the driver
-     * @param live whether it has been started
+     * @param live whether the device has been started
      * @param ended called when the node is closed
      */
     UblkNode(
@@ -78,7 +78,10 @@ final class UblkNode implements DeviceNode {
         return device;
     }
 
-    /** Makes the block device appear. The kernel reads its partition table meanwhile, so that the disk must be open. */
+    /**
+     * {@inheritDoc} Makes the block device appear. The kernel then reads its partition table, so that the disk must be
+     * open.
+     */
     @Override
     public CompletionStage<Void> started() {
         if (live || closed || stop != null) {
@@ -134,7 +137,7 @@ final class UblkNode implements DeviceNode {
 
     @Override
     public void resumed() {
-        // the loop asks the device in this turn, and that looks into its ring
+        // in this turn the loop asks the device, which looks into its ring
     }
 
     @Override
@@ -161,7 +164,7 @@ final class UblkNode implements DeviceNode {
                 });
     }
 
-    /** Refuses while somebody on this host uses the device. */
+    /** {@inheritDoc} Refuses while somebody on this host uses the device. */
     @Override
     public CompletionStage<Void> unplug() {
         CompletableFuture<Void> free = new CompletableFuture<>();
@@ -194,7 +197,7 @@ final class UblkNode implements DeviceNode {
         }
     }
 
-    /** Has the driver stop the device, and answers with errors what is in flight and what still comes. */
+    /** Makes the driver stop the device, and answers requests in flight and later ones with errors. */
     private void stop() {
         if (stop == null) {
             stop = control.command(
@@ -203,7 +206,7 @@ final class UblkNode implements DeviceNode {
         }
     }
 
-    /** Leaves the device to the next one that serves it: a successor of this bundle, or the next process. */
+    /** {@inheritDoc} Leaves the device to a successor of this bundle, or the next process. */
     @Override
     public void close() {
         if (closed) {

@@ -54,7 +54,7 @@ public final class UblkNodeProvider implements NodeProvider {
     @Override
     public CompletionStage<DeviceNode> openLater(NodeContext context) throws DiskException {
         NodeOptions options = NodeOptions.of(context);
-        // refused before a device is made: the core looks only afterwards
+        // refused before a device is made, since the core checks only afterwards
         context.options().checkAllKnown("node " + KIND);
         String key = UblkNode.keptName(context);
         if (!open.add(key)) {
@@ -69,7 +69,7 @@ public final class UblkNodeProvider implements NodeProvider {
                 open.remove(key);
                 opened.completeExceptionally(failure.getCause() == null ? failure : failure.getCause());
             } else if (!opened.complete(node)) {
-                // nobody waits for it any more
+                // nobody waits for the device any more
                 if (context.reopened()) {
                     node.close();
                 } else {

@@ -21,8 +21,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
 /**
- * Finds out whether the kernel has ublk, the prerequisite of {@link UblkNodeProvider}. While it has not, or the daemon
- * may not use it, looks again every two seconds: the module may be loaded later.
+ * Finds out whether the kernel has ublk, the prerequisite of {@link UblkNodeProvider}. Otherwise, or if the daemon may
+ * not use ublk, looks again every two seconds, since the module may be loaded later.
  */
 @Component(
         service = {},
@@ -50,7 +50,7 @@ public final class UblkPresence {
     /**
      * The driver of this machine's kernel.
      *
-     * @param features UBLK_F_* that it has
+     * @param features UBLK_F_* of the driver
      */
     public record Driver(long features) {}
 
@@ -81,7 +81,7 @@ public final class UblkPresence {
         }
     }
 
-    /** Reports what it finds, if it is not what it has found before; whether the driver can be used. */
+    /** Looks for the driver and reports a change; returns whether the driver can be used. */
     private boolean look() {
         long features = 0;
         String why = missing();
@@ -125,7 +125,7 @@ public final class UblkPresence {
         return null;
     }
 
-    /** Asks the driver for its features, by a ring of its own, and waits for the answer. */
+    /** Asks the driver for its features, by a separate ring, and waits for the answer. */
     private static long features() throws ErrnoException {
         LinuxHost host = new LinuxHost();
         int control = host.openControl();

@@ -9,8 +9,8 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 
 /**
- * The request of one tag: a descriptor that the driver fills ({@code struct ublksrv_io_desc}), and a buffer of the same
- * length for all. Loop only.
+ * The request of one tag: a descriptor that the driver fills ({@code struct ublksrv_io_desc}), and a buffer, as long as
+ * those of all tags. Loop only.
  */
 final class UblkRequest {
     private final UblkDevice device;
@@ -36,7 +36,7 @@ final class UblkRequest {
         return made;
     }
 
-    /** Whether it has come and is not answered. */
+    /** Whether a request has come and is not answered. */
     boolean taken() {
         return taken;
     }
@@ -57,14 +57,14 @@ final class UblkRequest {
         } catch (RuntimeException | Error e) {
             device.log().log(Level.ERROR, "the disk failed on a request", e);
             if (taken) {
-                // whether the disk will still complete it is not known
+                // it is not known whether the disk will still complete it
                 request = fresh();
                 answer(-Errno.EIO);
             }
         }
     }
 
-    /** Fills the request in; returns 0, or the errno of one that the device does not take. */
+    /** Fills in the request; returns 0, or an errno if the device does not accept it. */
     private int prepare(int opFlags, long start, long sectors) {
         int durability = (opFlags & Ublk.OP_F_FUA) != 0 ? Request.FUA : 0;
         switch (opFlags & Ublk.OP_MASK) {
@@ -106,7 +106,7 @@ final class UblkRequest {
     }
 
     private int range(Operation operation, long start, long sectors, long most, int flags) {
-        // whether the disk is long enough, the port checks
+        // the port checks the end of the range
         if (sectors == 0 || sectors > most || start < 0 || start > (Long.MAX_VALUE - sectors * SECTOR) / SECTOR) {
             return Errno.EIO;
         }
@@ -122,7 +122,7 @@ final class UblkRequest {
         answer(
                 switch (ended.error()) {
                     case 0 -> result;
-                    // to the block layer, EAGAIN is an answer to those who do not want to wait
+                    // to the block layer, EAGAIN is an answer to callers that do not want to wait
                     case Errno.EAGAIN -> -Errno.EIO;
                     default -> -ended.error();
                 });
@@ -133,7 +133,7 @@ final class UblkRequest {
         device.answer(index, code);
     }
 
-    /** Answers with an error in place of the disk, which may complete it later, without effect. */
+    /** Answers with an error in place of the disk, which may complete the request later, without effect. */
     void cutOff() {
         if (taken) {
             request = fresh();
