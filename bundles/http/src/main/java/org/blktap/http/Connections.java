@@ -16,18 +16,18 @@ import org.eclipse.jetty.util.Callback;
 import org.eclipse.jetty.util.NanoTime;
 
 /**
- * Ends connections on which no request comes to be: those of clients that send a handshake or headers a byte at a time,
- * or nothing. Jetty's own limit begins anew with each byte.
+ * Ends connections on which no request is completed, since the client sends nothing, or a handshake or headers a byte
+ * at a time. Jetty's own limit begins anew with each byte.
  */
 final class Connections extends Handler.Wrapper implements Runnable {
-    /** From the accept, or the end of a request, to the end of the next request's headers. */
+    /** Time limit from the accept, or the end of a request, to the end of the next request's headers. */
     private static final long WAIT_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private static final int LOOK_SECONDS = 2;
 
-    /** Since when a client has had no request, by its address. */
+    /** When the last request of a client ended, by its address. */
     private final Map<SocketAddress, Long> idleSince = new ConcurrentHashMap<>();
-    /** Those that have one. */
+    /** Clients that have a request. */
     private final Set<SocketAddress> active = ConcurrentHashMap.newKeySet();
 
     private final List<ServerConnector> connectors;
@@ -57,7 +57,7 @@ final class Connections extends Handler.Wrapper implements Runnable {
         return super.handle(request, response, callback);
     }
 
-    /** Looks for clients to be cut off. */
+    /** Disconnects clients that are beyond the limit. */
     @Override
     public void run() {
         if (!isRunning()) {
@@ -69,7 +69,7 @@ final class Connections extends Handler.Wrapper implements Runnable {
                 SocketAddress client = each.getRemoteSocketAddress();
                 gone.remove(client);
                 if (!active.contains(client)) {
-                    // one that is new begins to wait when it is first seen
+                    // a new client begins to wait when it is first seen
                     Long since = idleSince.putIfAbsent(client, NanoTime.now());
                     if (since != null && NanoTime.since(since) > WAIT_NANOS) {
                         each.close();

@@ -17,13 +17,13 @@ import org.eclipse.jetty.util.Callback;
 import org.eclipse.jetty.util.Fields;
 
 /**
- * The events of the daemon as server-sent events. One thread waits for events and has the followers read them, each
- * from its own place in the history: one that is slow falls behind alone, and gets a note of what it has missed.
+ * The events of the daemon as server-sent events. One thread waits for events and makes the followers read them, each
+ * from its own place in the history: a slow follower does not delay others, and is told what it has missed.
  */
 final class EventStream extends Handler.Abstract.NonBlocking {
     static final String PATH = "/api/v1/events";
     static final int FOLLOWERS = 64;
-    /** Shows that a client has gone, and that the daemon has not. */
+    /** Interval of lines that show a client that the daemon is alive, and the daemon that a client has gone. */
     private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(5);
 
     private static final Duration ABSENT = Duration.ofSeconds(1);
@@ -103,7 +103,7 @@ final class EventStream extends Handler.Abstract.NonBlocking {
         return null;
     }
 
-    /** The number after which the client wants the events; without one, those that are to come. */
+    /** Returns the number after which the client wants events; without one, the number of the last event. */
     private static long after(Request request, Events events) {
         String text = request.getHeaders().get(LAST_EVENT_ID);
         if (text == null) {

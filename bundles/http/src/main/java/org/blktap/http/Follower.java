@@ -19,8 +19,8 @@ import org.eclipse.jetty.util.Callback;
 import org.eclipse.jetty.util.IteratingCallback;
 
 /**
- * One client that follows the events. Writes some at a time, the next when these are written; between, it holds its
- * place in the history and nothing else.
+ * One client that follows the events. Writes some events at a time, and the next when these are written; in between, it
+ * keeps only its place in the history.
  */
 final class Follower extends IteratingCallback {
     private static final int BATCH = 64;
@@ -54,13 +54,13 @@ final class Follower extends IteratingCallback {
         iterate();
     }
 
-    /** Has it write a line that means nothing. */
+    /** Writes a comment line. */
     void showLife() {
         sign = true;
         iterate();
     }
 
-    /** Ends the answer, after what is being written. */
+    /** Ends the answer after the current write. */
     void end() {
         ending = true;
         iterate();

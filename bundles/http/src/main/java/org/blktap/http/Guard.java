@@ -19,19 +19,19 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
 /**
- * Decides who may ask. Stands before all that answers, so that no servlet can be reached past it. It reads no body, and
- * holds no thread.
+ * Decides which requests are allowed. It comes before all handlers, so that no servlet can be reached without it. Reads
+ * no body, and holds no thread.
  */
 final class Guard extends Handler.Wrapper {
-    /** Set to true on a request whose client has shown a token or certificate. */
+    /** Attribute that is true on a request whose client has shown a valid token or certificate. */
     static final String TRUSTED = Guard.class.getName() + ".trusted";
 
     private static final String BEARER = "Bearer ";
-    /** An address in digits: no name that an attacker's name server could lead here. */
+    /** An address in digits, unlike a name that an attacker's name server could resolve to this host. */
     private static final Pattern ADDRESS = Pattern.compile("\\d{1,3}(\\.\\d{1,3}){3}|\\[[0-9a-fA-F:.]+]");
 
     private static final List<HttpField> HEADERS = List.of(
-            // no code of the page but lit-html's makes HTML of text, and that only of its own templates
+            // only lit-html makes HTML from text, and only from the page's templates
             new HttpField(
                     "Content-Security-Policy",
                     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types lit-html"),
@@ -48,9 +48,9 @@ final class Guard extends Handler.Wrapper {
     private final Set<String> hosts = new HashSet<>(Set.of("localhost"));
 
     /**
-     * @param subjects whose certificates are as good as the token; null for nobody's
+     * @param subjects the subjects whose certificates are accepted instead of the token; null for none
      * @param hosts names of this host
-     * @param open the paths that anyone may ask for
+     * @param open the paths that need no token
      */
     Guard(Token token, Subjects subjects, List<String> hosts, Predicate<String> open) {
         this.open = open;

@@ -21,8 +21,8 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
 /**
- * {@code GET /health}: 200 if VMs are served, otherwise 503. Anyone may ask, so that a load balancer or watchdog can;
- * what is wrong is shown to those only who have the token. However many ask, the checks run once a second at most.
+ * {@code GET /health}: 200 if VMs are served, otherwise 503. Anyone may ask, so that load balancers and watchdogs can;
+ * only clients with the token see what is wrong. However many ask, the checks run at most once a second.
  */
 final class HealthAnswer extends Handler.Abstract.NonBlocking {
     static final String PATH = "/health";

@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.function.IntSupplier;
 import org.osgi.service.component.annotations.Component;
 
-/** What is taken of the limits of the server, for those who show it. Thread-safe. */
+/** Reports how much of the server's limits is in use. Thread-safe. */
 @Component(service = HttpLimits.class)
 public final class HttpLimits {
     private volatile IntSupplier connections = () -> 0;
@@ -16,7 +16,7 @@ public final class HttpLimits {
         followers = ofFollowers;
     }
 
-    /** What is taken, and what can be: two numbers by name. */
+    /** Returns by name of the limit what is in use, and the limit. */
     public Map<String, long[]> all() {
         Map<String, long[]> limits = new LinkedHashMap<>();
         limits.put("http_connections", new long[] {connections.getAsInt(), JettyServer.CONNECTIONS});

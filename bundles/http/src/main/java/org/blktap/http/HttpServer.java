@@ -28,7 +28,7 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 
 /**
  * Serves the API and its page where the settings say, which is nowhere by default. If it cannot listen at one of the
- * places, it listens at none, and {@code diag} shows why.
+ * addresses, it listens at none, and {@code diag} shows why.
  */
 @Component(service = HttpServer.class, immediate = true, configurationPid = HttpSettings.PID)
 public final class HttpServer {
@@ -45,7 +45,8 @@ public final class HttpServer {
     private final JettyServer server;
 
     /**
-     * @param api the servlet of the API: it is there before anyone can ask for it, so that nothing seems to be missing
+     * @param api the servlet of the API, which must exist before anyone can ask for it, so that nothing seems to be
+     *     missing
      */
     @Activate
     public HttpServer(
@@ -103,7 +104,7 @@ public final class HttpServer {
         return endpoints;
     }
 
-    /** Where it is served; none if the settings name no place. */
+    /** Returns where it listens; empty if the settings name no address. */
     public List<String> urls() {
         return server == null ? List.of() : server.urls();
     }

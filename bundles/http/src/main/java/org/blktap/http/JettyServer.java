@@ -20,14 +20,14 @@ import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.server.SslConnectionFactory;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
 
-/** Jetty with bounds: of threads, connections, headers, and of the time that a client may take. Any thread. */
+/** Jetty with limits of threads, connections, headers, and of the time that a client may take. Any thread. */
 final class JettyServer implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.http");
 
     private static final int THREADS = 24;
     private static final int FEWEST_THREADS = 4;
     private static final int THREAD_IDLE_MILLIS = 30_000;
-    /** Connections at a time; clients past that wait in the kernel's queue. */
+    /** The most connections at a time; further clients wait in the kernel's queue. */
     static final int CONNECTIONS = 256;
 
     private static final int BACKLOG = 128;
@@ -42,7 +42,7 @@ final class JettyServer implements AutoCloseable {
     private final boolean secure;
 
     /**
-     * Starts it.
+     * Starts the server.
      *
      * @param credentials null without TLS
      * @throws DiskException IO if it cannot listen
@@ -86,20 +86,20 @@ final class JettyServer implements AutoCloseable {
         http.setRequestHeaderSize(HEADER_BYTES);
         http.setResponseHeaderSize(HEADER_BYTES);
         http.setSendServerVersion(false);
-        // no path that two parts of the server could read in two ways
+        // refuses paths that two parts of the server could read differently
         http.setUriCompliance(UriCompliance.DEFAULT);
         HttpConnectionFactory plain = new HttpConnectionFactory(http);
         if (credentials == null) {
             return new ConnectionFactory[] {plain};
         }
-        // names are judged by the guard
+        // the guard checks names
         http.addCustomizer(new SecureRequestCustomizer(false));
         return new ConnectionFactory[] {
             new SslConnectionFactory(new TlsEngines(credentials), plain.getProtocol()), plain
         };
     }
 
-    /** Where it listens. */
+    /** Returns where it listens. */
     List<String> urls() {
         return connectors.stream()
                 .map(each -> {

@@ -17,8 +17,8 @@ import org.eclipse.jetty.util.Callback;
 import org.osgi.framework.Bundle;
 
 /**
- * The page: the files of a folder of the bundle, which are read at the start, so that a path is a key and nothing else,
- * and a client that is slow holds no thread.
+ * The page: the files of a folder of the bundle. They are read at the start, so that a path is only a key, and a slow
+ * client holds no thread.
  */
 final class PageFiles extends Handler.Abstract.NonBlocking {
     private static final String FOLDER = "/page";

@@ -11,7 +11,7 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
 /**
- * Why a request is refused, as RFC 9457 has it.
+ * Why a request is refused, in the form of RFC 9457.
  *
  * @param detail the daemon's own message, one line
  * @param reason for programs, the name of a {@link DiskException.Reason} in lower case with dashes; null for none
@@ -42,7 +42,7 @@ public record Problem(int status, String detail, String reason) {
                 e.reason().name().toLowerCase(java.util.Locale.ROOT).replace('_', '-'));
     }
 
-    /** Returns it as JSON. */
+    /** Returns the problem as JSON. */
     public String json() {
         JsonObject object = new JsonObject();
         object.addProperty("title", HttpStatus.getMessage(status));
@@ -54,7 +54,7 @@ public record Problem(int status, String detail, String reason) {
         return FileNames.escaped(object.toString());
     }
 
-    /** Answers with it. */
+    /** Answers a request with the problem. */
     void write(Response response, Callback callback) {
         response.setStatus(status);
         response.getHeaders().put(HttpHeader.CONTENT_TYPE, TYPE);

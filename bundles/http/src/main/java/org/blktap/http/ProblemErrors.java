@@ -5,7 +5,7 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.server.handler.ErrorHandler;
 import org.eclipse.jetty.util.Callback;
 
-/** Jetty's own errors, such as those of requests that are no HTTP, in the form of all others. */
+/** Gives Jetty's own errors, such as those of invalid requests, the form of a {@link Problem}. */
 final class ProblemErrors extends ErrorHandler {
     @Override
     public boolean handle(Request request, Response response, Callback callback) {

@@ -9,8 +9,8 @@ import org.blktap.tls.Credentials;
 import org.eclipse.jetty.util.ssl.SslContextFactory;
 
 /**
- * Gives Jetty the engines of a directory of certificates, which are read again when they have changed. A client may
- * show a certificate, and one that cannot be verified ends the connection.
+ * Gives Jetty TLS engines for the certificates of a directory, which are read again when they have changed. A client
+ * may show a certificate; one that cannot be verified ends the connection.
  */
 final class TlsEngines extends SslContextFactory.Server {
     private final Credentials credentials;

@@ -16,7 +16,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.linux.WholeFile;
 
-/** The secret of those who may use the API, in a file of mode 0600. Immutable. */
+/** The secret that gives access to the API, in a file of mode 0600. Immutable. */
 final class Token {
     /** 256 bits, as text without padding. */
     private static final int RANDOM_BYTES = 32;
@@ -80,7 +80,7 @@ final class Token {
         }
     }
 
-    /** Whether it is this secret; takes the same time wherever they differ. */
+    /** Whether a text is this secret; the time does not depend on where they differ. */
     boolean is(String secret) {
         return MessageDigest.isEqual(digest, digest(secret));
     }

@@ -21,8 +21,8 @@ import org.blktap.api.disk.LimitedLog;
 public final class Credentials {
     private static final String[] PROTOCOLS = {"TLSv1.3", "TLSv1.2"};
     /**
-     * In the server's order. AES with 128 bits comes first, as it is the fastest (RFC 8446 makes it mandatory);
-     * ChaCha20 comes last, since Java has no vector code for it before 20.
+     * Cipher suites in the server's order. AES with 128 bits comes first, since it is the fastest (RFC 8446 makes it
+     * mandatory); ChaCha20 comes last, since Java has no vector code for it before 20.
      */
     private static final String[] SUITES = {
         "TLS_AES_128_GCM_SHA256",
@@ -55,7 +55,7 @@ public final class Credentials {
      * Reads {@code ca-cert.pem}, perhaps {@code ca-crl.pem}, and the certificate and key of a role; those of a client
      * may be missing.
      *
-     * @throws DiskException NOT_FOUND, BAD_OPTION or IO, with the file
+     * @throws DiskException NOT_FOUND, BAD_OPTION or IO, naming the file
      */
     public static Credentials read(Path directory, TlsRole role) throws DiskException {
         return new Credentials(directory, role);
@@ -65,7 +65,7 @@ public final class Credentials {
         return directory;
     }
 
-    /** An engine for the server's end of a connection, which requires a certificate of the client. */
+    /** Makes an engine for the server's end of a connection, which requires a certificate of the client. */
     public SSLEngine serverEngine() {
         SSLEngine engine = current().createSSLEngine();
         engine.setUseClientMode(false);
@@ -76,7 +76,7 @@ public final class Credentials {
     }
 
     /**
-     * An engine for the client's end of a connection.
+     * Makes an engine for the client's end of a connection.
      *
      * @param host the name or address that the server's certificate must be for
      */
@@ -84,7 +84,7 @@ public final class Credentials {
         SSLEngine engine = current().createSSLEngine(host, port);
         engine.setUseClientMode(true);
         SSLParameters parameters = parameters(engine);
-        // RFC 2818: the name is a subject alternative name, or the common name if there are none
+        // RFC 2818: checks the subject alternative names, or, if there are none, the common name
         parameters.setEndpointIdentificationAlgorithm("HTTPS");
         engine.setSSLParameters(parameters);
         return engine;
@@ -101,7 +101,7 @@ public final class Credentials {
     private synchronized SSLContext current() {
         List<String> now = stamps();
         if (!now.equals(seen)) {
-            // also after a failure: the same files are not read again
+            // also after a failure, so that the same files are not read again
             seen = now;
             try {
                 context = TlsFiles.load(directory, role);
@@ -114,7 +114,7 @@ public final class Credentials {
         return context;
     }
 
-    /** What changes when a file is written or replaced. */
+    /** Returns values that change when a file is written or replaced. */
     private List<String> stamps() {
         List<String> stamps = new ArrayList<>();
         for (Path file : TlsFiles.of(directory, role)) {

@@ -4,8 +4,8 @@ import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 
 /**
- * Puts private keys of older forms into PKCS#8 (RFC 5208), the only one that {@link java.security.KeyFactory} takes. It
- * adds a header; the key itself is not interpreted here.
+ * Converts private keys of older forms to PKCS#8 (RFC 5208), the only form that {@link java.security.KeyFactory}
+ * accepts. It adds a header, and does not interpret the key itself.
  */
 final class Der {
     private static final int SEQUENCE = 0x30;
@@ -48,7 +48,7 @@ final class Der {
         }
     }
 
-    /** Takes the next element, which must have a tag; its contents. */
+    /** Takes the next element, which must have a tag, and returns its contents. */
     private static ByteBuffer contents(ByteBuffer from, int tag) {
         if (Byte.toUnsignedInt(from.get()) != tag) {
             throw new IllegalArgumentException("another element");

@@ -23,11 +23,11 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
 /**
- * A PEM file: certificates, revocation lists, or a private key (RFC 7468). Text between the blocks is ignored, as
- * {@code openssl} and {@code certtool} write some.
+ * A PEM file: certificates, revocation lists, or a private key (RFC 7468). Text between the blocks, which
+ * {@code openssl} and {@code certtool} write, is ignored.
  */
 final class Pem {
-    /** Several hundred certificates. */
+    /** The largest file: several hundred certificates. */
     private static final int MAX_BYTES = 1 << 20;
 
     private static final Pattern BLOCK =
@@ -75,7 +75,7 @@ final class Pem {
         return pem;
     }
 
-    /** All certificates, at least one. */
+    /** Returns all certificates, at least one. */
     List<X509Certificate> certificates() throws DiskException {
         List<X509Certificate> found = new ArrayList<>();
         try {
@@ -94,7 +94,7 @@ final class Pem {
         return found;
     }
 
-    /** All revocation lists, at least one. */
+    /** Returns all revocation lists, at least one. */
     List<CRL> revocations() throws DiskException {
         List<CRL> found = new ArrayList<>();
         try {
@@ -114,9 +114,9 @@ final class Pem {
     }
 
     /**
-     * The private key: PKCS#8, PKCS#1 of RSA, or SEC 1 of an elliptic curve; not encrypted.
+     * Returns the private key: PKCS#8, PKCS#1 of RSA, or SEC 1 of an elliptic curve; not encrypted.
      *
-     * @param algorithm that of the certificate's key, such as RSA, EC or EdDSA
+     * @param algorithm algorithm of the certificate's key, such as RSA, EC or EdDSA
      */
     PrivateKey privateKey(String algorithm) throws DiskException {
         for (Block block : blocks) {

@@ -21,12 +21,12 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.PercentCoding;
 
 /**
- * The subjects of certificates that are let in: distinguished names of RFC 2253, compared as a whole and as X.500 does
- * it (without regard to case and to spaces at the ends). They come from an option or from a file, which is read again
- * when it has changed.
+ * The subjects of certificates that are accepted: distinguished names of RFC 2253, compared as a whole by the rules of
+ * X.500 (ignoring case and spaces at the ends). They come from an option or from a file, which is read again when it
+ * has changed.
  */
 public final class Subjects {
-    /** All that the certificate authority has signed. */
+    /** All subjects whose certificates the authority has signed. */
     public static final Subjects ANY = new Subjects(null, null);
 
     private static final int MAX_FILE_BYTES = 1 << 20;
@@ -36,7 +36,7 @@ public final class Subjects {
     private final Path file;
     private final LimitedLog log = new LimitedLog(System.getLogger("org.blktap.tls"), "", 1, LINE_MILLIS);
     private volatile Set<String> allowed;
-    /** When the file was read; helper threads, guarded by this object. */
+    /** State of the file when it was read; helper threads, guarded by this object. */
     private Map<String, Object> stamp;
 
     private Subjects(Path file, Set<String> allowed) {
@@ -45,8 +45,8 @@ public final class Subjects {
     }
 
     /**
-     * Returns what an option means: names separated by semicolons and percent-coded, since a comma ends an option; or
-     * the absolute path of a file with a name on each line.
+     * Parses an option: names separated by semicolons and percent-coded, since a comma ends an option; or the absolute
+     * path of a file with a name on each line.
      *
      * @param text null for any subject
      * @throws DiskException BAD_OPTION, NOT_FOUND, IO
@@ -73,8 +73,8 @@ public final class Subjects {
     }
 
     /**
-     * A name for comparison. Not the canonical form, which principals compare by: its compatibility decomposition of
-     * Unicode makes one name of several, and can make a separator of a letter.
+     * Returns a name for comparison. This is not the canonical form by which principals compare: the compatibility
+     * decomposition of Unicode there makes several names equal, and can turn a letter into a separator.
      */
     private static String name(X500Principal subject) {
         return subject.getName(X500Principal.RFC2253).toLowerCase(Locale.ROOT);

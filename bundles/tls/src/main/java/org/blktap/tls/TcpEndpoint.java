@@ -13,20 +13,20 @@ import org.blktap.api.disk.Options;
  * An address to listen at.
  *
  * @param address of this host, or the wildcard
- * @param port 0 for any that is free
+ * @param port 0 for any free port
  */
 public record TcpEndpoint(InetAddress address, int port) {
     private static final String BYTE = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
-    /** An address in digits, which is never looked up; IPv6 in brackets. */
+    /** The form of an endpoint: an address in digits, which is never looked up, IPv6 in brackets. */
     private static final Pattern FORM = Pattern.compile(
             "(?:(" + BYTE + "(?:\\." + BYTE + "){3}|\\[[0-9A-Fa-f:.]+(?:%[0-9A-Za-z._-]+)?]):)?(\\d{1,5})");
 
     private static final int MAX_PORT = 65535;
 
     /**
-     * Returns what {@code [ADDRESS:]PORT} means; without an address, 127.0.0.1.
+     * Parses {@code [ADDRESS:]PORT}; the default address is 127.0.0.1.
      *
-     * @param key the option or setting, for the message of a failure
+     * @param key name of the option or setting, for messages
      * @param text null for none
      * @return null for none
      * @throws DiskException BAD_OPTION
@@ -52,8 +52,8 @@ public record TcpEndpoint(InetAddress address, int port) {
     }
 
     /**
-     * A link-local address is one of each interface, so it must name the interface; no other address has one (RFC 4007,
-     * section 6).
+     * Returns an address. A link-local address is valid on one interface only and must name it; no other address names
+     * one (RFC 4007, section 6).
      */
     private static InetAddress address(String key, String text, String digits)
             throws UnknownHostException, DiskException {
@@ -67,7 +67,7 @@ public record TcpEndpoint(InetAddress address, int port) {
         return address;
     }
 
-    /** The number of the interface of a link-local address; 0 for others. */
+    /** Returns the number of the interface of a link-local address; 0 for others. */
     public int scope() {
         return address.isLinkLocalAddress() && address instanceof Inet6Address ipv6 ? ipv6.getScopeId() : 0;
     }
@@ -76,7 +76,7 @@ public record TcpEndpoint(InetAddress address, int port) {
         return new TcpEndpoint(address, actual);
     }
 
-    /** Whether only programs of this host reach it. */
+    /** Whether only programs of this host can reach the address. */
     public boolean isLoopback() {
         return address.isLoopbackAddress();
     }
@@ -85,7 +85,7 @@ public record TcpEndpoint(InetAddress address, int port) {
         return address instanceof Inet6Address;
     }
 
-    /** The same address on the same interface: addresses of Java are equal without regard to it. */
+    /** {@inheritDoc} Compares the interface too, which Java's addresses ignore. */
     @Override
     public boolean equals(Object other) {
         return other instanceof TcpEndpoint that
@@ -99,7 +99,7 @@ public record TcpEndpoint(InetAddress address, int port) {
         return Objects.hash(address, scope(), port);
     }
 
-    /** Host and port, as options have them. */
+    /** {@inheritDoc} Host and port, as in options. */
     @Override
     public String toString() {
         String host = address.getHostAddress();

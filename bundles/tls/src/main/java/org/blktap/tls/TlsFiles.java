@@ -29,15 +29,15 @@ import javax.net.ssl.TrustManagerFactory;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
-/** Makes a context for TLS of the files in a directory, named as QEMU, nbdkit and libnbd name them. */
+/** Makes a TLS context from the files in a directory, which have the names that QEMU, nbdkit and libnbd use. */
 final class TlsFiles {
     static final String CA = "ca-cert.pem";
     static final String REVOKED = "ca-crl.pem";
-    /** Of the key store, which is in memory only. */
+    /** Password of the key store, which is in memory only. */
     private static final char[] NO_PASSWORD = {};
     /**
-     * A session is resumed for so long only, so that each connection verifies certificates, and those that are revoked
-     * or have expired since are refused.
+     * How long a session can be resumed: shortly, so that each connection verifies certificates, and revoked or expired
+     * ones are refused.
      */
     private static final int SESSION_SECONDS = 1;
 
@@ -45,7 +45,7 @@ final class TlsFiles {
 
     private TlsFiles() {}
 
-    /** The files that a role reads, of which the last may be missing. */
+    /** Returns the files that a role reads, of which the last may be missing. */
     static List<Path> of(Path directory, TlsRole role) {
         return List.of(
                 directory.resolve(CA),
@@ -54,7 +54,7 @@ final class TlsFiles {
                 directory.resolve(REVOKED));
     }
 
-    /** @throws DiskException with the file that is missing or wrong */
+    /** @throws DiskException naming the file that is missing or wrong */
     static SSLContext load(Path directory, TlsRole role) throws DiskException {
         List<X509Certificate> authorities = Pem.read(directory.resolve(CA)).certificates();
         Path revoked = directory.resolve(REVOKED);
@@ -89,7 +89,7 @@ final class TlsFiles {
                     CertStore.getInstance("Collection", new CollectionCertStoreParameters(revoked.revocations())));
             PKIXRevocationChecker checker =
                     (PKIXRevocationChecker) CertPathBuilder.getInstance("PKIX").getRevocationChecker();
-            // the lists of the directory, and no question to a server that a certificate names
+            // only the lists of the directory; no server that a certificate names is asked
             checker.setOptions(
                     EnumSet.of(PKIXRevocationChecker.Option.PREFER_CRLS, PKIXRevocationChecker.Option.NO_FALLBACK));
             parameters.addCertPathChecker(checker);
@@ -97,7 +97,7 @@ final class TlsFiles {
         return parameters;
     }
 
-    /** The certificate and key to show; null for a client that has none. */
+    /** Returns the certificate and key to show; null for a client that has none. */
     private static KeyManager[] identity(Path directory, TlsRole role) throws GeneralSecurityException, DiskException {
         Path certificate = directory.resolve(role.file("cert"));
         if (role == TlsRole.CLIENT && !Files.exists(certificate)) {

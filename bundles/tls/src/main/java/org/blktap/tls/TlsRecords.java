@@ -8,10 +8,10 @@ import javax.net.ssl.SSLEngineResult.Status;
 import javax.net.ssl.SSLException;
 
 /**
- * The records of a TLS connection, without its socket: what has been received and what is to be sent are in memory that
- * the owner has, of a fixed size. The owner moves bytes between it and the socket, by the offsets here. A record is
- * encrypted and decrypted in an array, as Java's AES-GCM is twice as fast there as in native memory (it takes the
- * latter in pieces of a few KiB), and copied while it is in the cache. One thread at a time; does not block.
+ * The records of a TLS connection, without its socket: received data and data to be sent are in memory of the owner, of
+ * a fixed size. The owner moves bytes between this memory and the socket, by the offsets here. A record is encrypted
+ * and decrypted in an array, since Java's AES-GCM is twice as fast there as in native memory (which it takes in pieces
+ * of a few KiB), and copied while it is in the cache. One thread at a time; does not block.
  */
 public final class TlsRecords {
     /** RFC 8446, 5.1: type, version, length. */
@@ -25,14 +25,17 @@ public final class TlsRecords {
     private static final int LAST_TYPE = 23;
     /** The longest record: 2^14 bytes, and what encryption may add (RFC 8446, 5.2); the modes of TLS 1.2 add less. */
     public static final int MAX_RECORD = HEADER_BYTES + (1 << 14) + 256;
-    /** What is received or sent at once. */
+    /** Bytes that are received or sent at once. */
     private static final int BUFFER_BYTES = 256 << 10;
-    /** The memory that a connection needs. */
+    /** Bytes of memory that a connection needs. */
     public static final int MEMORY_BYTES = 2 * BUFFER_BYTES;
 
-    /** Records that are decrypted at once before others have their turn: data in short ones, or without any. */
+    /**
+     * The most records that are decrypted at once before other connections have their turn, for records that are short
+     * or empty.
+     */
     private static final int RECORDS_AT_ONCE = 256;
-    /** A handshake has fewer than ten, and some more for long chains of certificates. */
+    /** The most records of a handshake, which has fewer than ten, and some more for long chains of certificates. */
     private static final int MOST_HANDSHAKE_RECORDS = 200;
 
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
@@ -49,13 +52,13 @@ public final class TlsRecords {
     private int handshakeRecords;
     private boolean closed;
 
-    /** What a handshake needs to go on. */
+    /** What a handshake needs to continue. */
     public enum Need {
         /** Nothing: it is complete. */
         NOTHING,
-        /** More of the client's bytes. */
+        /** More bytes from the other end. */
         INPUT,
-        /** {@link #runTasks}, on a thread that may compute. */
+        /** A call of {@link #runTasks}, on a thread that may compute. */
         TASKS
     }
 
@@ -68,13 +71,13 @@ public final class TlsRecords {
 
     // ---- input
 
-    /** Makes room for received bytes: their number. There is none while a whole record waits. */
+    /** Makes room for received bytes, and returns their number: 0 while a whole record waits. */
     public int inputRoom() {
         if (inStart == inEnd) {
             inStart = 0;
             inEnd = 0;
         } else if (BUFFER_BYTES - inEnd < MAX_RECORD && inEnd - inStart < MAX_RECORD) {
-            // far from the front, so the places do not overlap
+            // far from the front, so that the ranges do not overlap
             memory.put(0, memory, inStart, inEnd - inStart);
             inEnd -= inStart;
             inStart = 0;
@@ -82,7 +85,7 @@ public final class TlsRecords {
         return BUFFER_BYTES - inEnd;
     }
 
-    /** Where received bytes go. */
+    /** Returns the offset for received bytes. */
     public int inputOffset() {
         return inEnd;
     }
@@ -91,7 +94,7 @@ public final class TlsRecords {
         inEnd += bytes;
     }
 
-    /** Length of the first record if all of it is here, or 0. */
+    /** Returns the length of the first record if all of it has come, or 0. */
     private int whole() throws SSLException {
         int here = inEnd - inStart;
         if (here < HEADER_BYTES) {
@@ -111,27 +114,27 @@ public final class TlsRecords {
         return here < length ? 0 : length;
     }
 
-    /** Whether {@link #open} has something to do, and room for what must be answered. */
+    /** Whether {@link #open} has a record to decrypt, and room for what must be answered. */
     public boolean hasInput() {
         try {
             return !closed && outputRoom() >= MAX_RECORD && whole() > 0;
         } catch (SSLException e) {
-            // open reports it
+            // open reports this
             return true;
         }
     }
 
-    /** Whether the other end has ended its side in order. */
+    /** Whether the other end has closed its side properly. */
     public boolean isClosed() {
         return closed;
     }
 
     /**
-     * Decrypts whole records, as long as there is room for one, and up to some number; {@link #hasInput} tells whether
-     * more are here.
+     * Decrypts whole records while there is room for one, up to some number; {@link #hasInput} says whether there are
+     * more.
      *
      * @return the bytes put into the target
-     * @throws SSLException if the other end breaks the protocol or sends other bytes than it encrypted
+     * @throws SSLException if the other end breaks the protocol, or bytes were changed on the way
      */
     public int open(ByteBuffer into) throws SSLException {
         int before = into.position();
@@ -151,7 +154,7 @@ public final class TlsRecords {
         return into.position() - before;
     }
 
-    /** Takes one record; false if none is here in full. */
+    /** Takes one record; returns false if none has come as a whole. */
     private boolean take(ByteBuffer into) throws SSLException {
         int length = whole();
         if (length == 0) {
@@ -177,7 +180,7 @@ public final class TlsRecords {
         return outStart < outEnd;
     }
 
-    /** Where bytes to be sent are. */
+    /** Returns the offset of bytes to be sent. */
     public int outputOffset() {
         return BUFFER_BYTES + outStart;
     }
@@ -194,7 +197,7 @@ public final class TlsRecords {
         }
     }
 
-    /** Encrypts what there is room for; without data, what the engine has to say itself. */
+    /** Encrypts data while there is room; without data, what the engine itself has to send. */
     public void seal(ByteBuffer data) throws SSLException {
         do {
             SSLEngineResult result = engine.wrap(data, sealed.clear());
@@ -213,7 +216,7 @@ public final class TlsRecords {
 
     // ---- the handshake
 
-    /** Goes on as far as it can with what is here. */
+    /** Continues the handshake as far as the received bytes allow. */
     public Need handshake() throws SSLException {
         if (!begun) {
             begun = true;
@@ -251,7 +254,7 @@ public final class TlsRecords {
         }
     }
 
-    /** Does what takes time: the arithmetic of keys, the verification of certificates. */
+    /** Does the work that takes time: computations with keys, the verification of certificates. */
     public int runTasks() {
         for (Runnable task = engine.getDelegatedTask(); task != null; task = engine.getDelegatedTask()) {
             task.run();
@@ -263,7 +266,7 @@ public final class TlsRecords {
         return engine;
     }
 
-    /** Adds to the output why the connection ends, if there is room and it has something to say. */
+    /** Adds an alert to the output that says why the connection ends, if there is one and room for it. */
     public void end() {
         engine.closeOutbound();
         try {

@@ -1,8 +1,8 @@
 package org.blktap.tls;
 
-/** Which end of a connection; decides the names of the files. */
+/** The end of a connection, which decides the names of the files. */
 public enum TlsRole {
-    /** Must have a certificate, and asks clients for theirs. */
+    /** Has a certificate, and asks clients for theirs. */
     SERVER("server"),
     /** May have a certificate, and verifies the server's and its name. */
     CLIENT("client");
@@ -13,7 +13,7 @@ public enum TlsRole {
         this.prefix = prefix;
     }
 
-    /** The file's name as QEMU and libnbd have it, such as {@code server-cert.pem}. */
+    /** Returns the name of a file as QEMU and libnbd use it, such as {@code server-cert.pem}. */
     String file(String kind) {
         return prefix + "-" + kind + ".pem";
     }

@@ -1,4 +1,4 @@
-/** Certificates in a directory, and TLS engines that use them; read again when the files change. */
+/** TLS engines with certificates from a directory, which are read again when the files change. */
 @Export(substitution = Export.Substitution.NOIMPORT)
 @Version("1.0.0")
 package org.blktap.tls;

@@ -24,13 +24,13 @@ import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 
-/** Answers {@code /api/v1}: finds the route, has it work, and writes what comes of it. */
+/** Answers {@code /api/v1}: finds the route, runs it, and writes the result. */
 @Component(
         service = Servlet.class,
         property = {"osgi.http.whiteboard.servlet.pattern=/api/v1/*", "osgi.http.whiteboard.servlet.name=blktap"})
 public final class ApiServlet extends HttpServlet {
     private static final System.Logger LOG = System.getLogger("org.blktap.http");
-    /** Requests that change something may wait for VMs; so many at a time, so that there are threads to read. */
+    /** The most requests at a time that change something. These may wait for VMs, and must leave threads for reads. */
     private static final int CHANGES = 12;
 
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
@@ -93,7 +93,7 @@ public final class ApiServlet extends HttpServlet {
             return Reply.of(new Problem(HttpServletResponse.SC_SERVICE_UNAVAILABLE, "this bundle is being stopped"));
         } catch (RuntimeException | LinkageError e) {
             if (e instanceof HttpException wrong) {
-                // of Jetty, about the body
+                // thrown by Jetty for the body
                 return Reply.of(new Problem(wrong.getCode(), String.valueOf(wrong.getReason())));
             }
             LOG.log(Level.ERROR, "a request failed in a way that it should not", e);

@@ -19,7 +19,7 @@ import java.util.concurrent.TimeUnit;
 
 /** A request, as a route sees it. */
 final class Ask {
-    /** Bytes of a body of JSON. */
+    /** The most bytes of a JSON body. */
     static final int JSON_BYTES = 64 << 10;
 
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(10);
@@ -31,7 +31,7 @@ final class Ask {
         this.request = request;
     }
 
-    /** The method; what asks for the headers alone is answered as GET is. */
+    /** Returns the method; HEAD is answered as GET is. */
     String method() {
         return request.getMethod().equals("HEAD") ? "GET" : request.getMethod();
     }
@@ -46,12 +46,12 @@ final class Ask {
         segments = values;
     }
 
-    /** What stands for the n-th variable of the route. */
+    /** Returns the value of the n-th variable of the route. */
     String segment(int n) {
         return segments.get(n);
     }
 
-    /** A parameter of the query, or null. */
+    /** Returns a parameter of the query, or null. */
     String query(String name) {
         return request.getParameter(name);
     }

@@ -11,7 +11,7 @@ import java.util.Map;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.StateReason;
 
-/** Attachments as JSON. What it has is promised by the API: members are added, and never change. */
+/** Attachments as JSON. The API promises that members may be added, but never change. */
 final class AttachmentJson {
     private AttachmentJson() {}
 
@@ -66,7 +66,7 @@ final class AttachmentJson {
         return object;
     }
 
-    /** Texts, numbers and truth values, of which JSON has no NaN. */
+    /** Returns a text, number or truth value as JSON, which has no NaN. */
     static JsonElement value(Object value) {
         if (value == null || value instanceof Number number && !Double.isFinite(number.doubleValue())) {
             return JsonNull.INSTANCE;

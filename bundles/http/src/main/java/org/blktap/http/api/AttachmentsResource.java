@@ -138,7 +138,7 @@ final class AttachmentsResource {
         return Reply.of(all);
     }
 
-    /** An attachment with what is looked up for one alone. */
+    /** Returns an attachment, with the details that only a request for one attachment gets. */
     private JsonObject attachment(String id) throws ProblemException, DiskException {
         AttachmentStatus status = core().status(id);
         JsonObject object = AttachmentJson.of(status);

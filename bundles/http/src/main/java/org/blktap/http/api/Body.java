@@ -10,7 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** An object of a request. Each member that is read counts as known; {@link #checkAllKnown} refuses the rest. */
+/**
+ * The JSON object of a request. Each member that is read counts as known; {@link #checkAllKnown} refuses the others.
+ */
 final class Body {
     private final JsonObject object;
     private final Set<String> known = new LinkedHashSet<>();
@@ -25,7 +27,7 @@ final class Body {
         return element == null || element.isJsonNull() ? null : element;
     }
 
-    /** A text that must be there. */
+    /** Returns a text that must be present. */
     String required(String name) throws ProblemException {
         String value = text(name);
         if (value == null) {
@@ -34,7 +36,7 @@ final class Body {
         return value;
     }
 
-    /** A text or number, as text; null if it is not there. */
+    /** Returns a text or number as text; null if it is absent. */
     String text(String name) throws ProblemException {
         JsonElement element = find(name);
         return element == null ? null : text(name, element);
@@ -73,12 +75,12 @@ final class Body {
         return values;
     }
 
-    /** An object of texts, numbers and truth values, as texts. */
+    /** Returns an object of texts, numbers and truth values, as texts. */
     Map<String, String> map(String name) throws ProblemException {
         return map(name, false);
     }
 
-    /** An object of new values, of which null takes one back: an empty text. At least one must be there. */
+    /** Returns an object of new values, at least one. Null, which removes a value, becomes an empty text. */
     Map<String, String> changes(String name) throws ProblemException {
         Map<String, String> values = map(name, true);
         if (values.isEmpty()) {
@@ -103,7 +105,7 @@ final class Body {
         return values;
     }
 
-    /** The members that nobody has asked for yet, as texts, which count as known now. */
+    /** Returns all members that are not known yet, as texts; they count as known afterwards. */
     Map<String, String> rest() throws ProblemException {
         Map<String, String> values = new LinkedHashMap<>();
         for (Map.Entry<String, JsonElement> each : object.entrySet()) {
@@ -114,7 +116,7 @@ final class Body {
         return values;
     }
 
-    /** Refuses what nobody has asked for, so that a misspelt member is never ignored. */
+    /** Refuses members that are not known, so that a misspelt one is never ignored. */
     void checkAllKnown() throws ProblemException {
         for (String name : object.keySet()) {
             if (!known.contains(name)) {

@@ -18,7 +18,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 
-/** What is deployed, under {@code /bundles}. A jar is judged as the verb {@code deploy} judges it. */
+/** What is deployed, under {@code /bundles}. A jar is checked as by the verb {@code deploy}. */
 final class BundlesResource {
     private final BundleContext context;
     private final FrameworkCheck check;

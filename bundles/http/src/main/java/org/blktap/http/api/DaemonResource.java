@@ -39,7 +39,7 @@ final class DaemonResource {
     private Reply daemon() throws ProblemException {
         Attachments core = Present.in(attachments, "the core");
         JsonObject object = new JsonObject();
-        // of the platform, which is of one version; this bundle may be of another
+        // the version of the platform; this bundle may have another
         object.addProperty(
                 "version",
                 FrameworkUtil.getBundle(Attachments.class)

@@ -53,7 +53,7 @@ final class FiltersResource {
         return Reply.of(change);
     }
 
-    /** The filters from the disk to the nodes, with what they report. */
+    /** Returns the filters from the disk to the nodes, with the values that they report. */
     private JsonArray list(String id) throws ProblemException, DiskException {
         List<String> specs = core().status(id).filters();
         Map<String, Map<String, ?>> reported = new LinkedHashMap<>();

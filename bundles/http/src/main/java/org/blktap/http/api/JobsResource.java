@@ -19,7 +19,7 @@ final class JobsResource {
 
     private final Supplier<Jobs> jobs;
 
-    /** Does something with the job of an id. */
+    /** An action on the job of an id. */
     private interface Action {
         JobStatus on(Jobs jobs, String id) throws DiskException;
     }
@@ -81,7 +81,7 @@ final class JobsResource {
         for (String name : new String[] {"speed", "share"}) {
             String value = body.text(name);
             if (value != null) {
-                // 0 is what a job shows for auto
+                // a job shows auto as 0
                 settings.put(name, name.equals("share") && value.equals("0") ? "auto" : value);
             }
         }

@@ -6,7 +6,7 @@ import java.util.function.Supplier;
 final class Present {
     private Present() {}
 
-    /** @throws ProblemException 503 if it is not there */
+    /** @throws ProblemException 503 if the service is missing */
     static <T> T in(Supplier<T> service, String name) throws ProblemException {
         T found = service.get();
         if (found == null) {

@@ -8,7 +8,7 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.http.Problem;
 
 /**
- * What a route answers.
+ * The answer of a route.
  *
  * @param type the media type of the text
  * @param text null for none
@@ -18,17 +18,17 @@ record Reply(int status, String type, String text, Map<String, String> headers) 
     private static final Gson GSON =
             new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
 
-    /** A result, 200. */
+    /** Returns a result, 200. */
     static Reply of(JsonElement value) {
         return new Reply(200, JSON, text(value), Map.of());
     }
 
-    /** Something that was made, 201. */
+    /** Returns something that was made, 201. */
     static Reply created(JsonElement value, String location) {
         return new Reply(201, JSON, text(value), Map.of("Location", location));
     }
 
-    /** Done, and there is nothing to say, 204. */
+    /** Returns an answer without contents, 204. */
     static Reply done() {
         return new Reply(204, JSON, null, Map.of());
     }
@@ -45,7 +45,7 @@ record Reply(int status, String type, String text, Map<String, String> headers) 
         return new Reply(other, type, text, headers);
     }
 
-    /** Returns JSON in which a byte of a file's name that is not UTF-8 is escaped. */
+    /** Returns JSON in which bytes of file names that are not UTF-8 are escaped. */
     static String text(JsonElement value) {
         return FileNames.escaped(GSON.toJson(value));
     }

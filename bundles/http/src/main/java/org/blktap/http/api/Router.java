@@ -8,7 +8,7 @@ import java.util.TreeSet;
 import org.blktap.api.disk.DiskException;
 import org.blktap.http.Problem;
 
-/** Finds what answers a request. Not changed once requests come. */
+/** Finds the route of a request. Not changed once requests come. */
 final class Router {
     private final List<Route> routes = new ArrayList<>();
 
@@ -18,7 +18,7 @@ final class Router {
     }
 
     private record Route(String method, List<String> pattern, Work work) {
-        /** Returns the values of the variables, or null if the path is another one. */
+        /** Returns the values of the variables, or null if the path does not match. */
         List<String> match(List<String> path) {
             if (path.size() != pattern.size()) {
                 return null;
@@ -40,7 +40,7 @@ final class Router {
         routes.add(new Route(method, segments(pattern), work));
     }
 
-    /** The routes, as {@code GET /attachments/{id}}. */
+    /** Returns all routes, as {@code GET /attachments/{id}}. */
     List<String> all() {
         return routes.stream()
                 .map(each -> each.method() + " /" + String.join("/", each.pattern()))

@@ -3,7 +3,7 @@ package org.blktap.http.api;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 
-/** Tap specs of requests. A client has no directory from which a relative path could be taken. */
+/** Parses tap specs of requests. A client has no directory to which a path could be relative. */
 final class Specs {
     private Specs() {}
 
@@ -17,7 +17,7 @@ final class Specs {
 
     static TapSpec checked(TapSpec spec) throws ProblemException {
         String path = spec.path();
-        // what follows a comma are options, of a path that is a name
+        // options follow a comma if the path is a name
         boolean file = path.startsWith(".") || path.replaceFirst(",.*", "").indexOf('/') > 0;
         if (!spec.isRemote() && file && !path.contains("://")) {
             throw new ProblemException(400, spec + ": the path is relative; give it from /");

@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 
 /** Jars that clients send, one at a time, in a directory that is emptied at the start. */
 final class Uploads {
-    /** Bytes of a jar; those of the distribution have up to 8 MiB. */
+    /** The most bytes of a jar; those of the distribution have up to 8 MiB. */
     static final long JAR_BYTES = 64L << 20;
 
     private static final long PATIENCE_NANOS = TimeUnit.MINUTES.toNanos(5);
@@ -34,7 +34,7 @@ final class Uploads {
         }
     }
 
-    /** A jar that is there until this is closed. */
+    /** A jar that exists until this is closed. */
     final class Upload implements AutoCloseable {
         private final Path file;
 
