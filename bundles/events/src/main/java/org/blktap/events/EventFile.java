@@ -23,13 +23,15 @@ import org.blktap.api.event.Event;
 
 /**
  * The history on disk: lines of JSON in {@code current}, and before them those in {@code earlier}, which is replaced
- * when {@code current} is full. What was appended survives the end of the process; a power failure may take the last
- * events, and then numbers go on far beyond them, so that none is given twice. One thread.
+ * when {@code current} is full. Appended events survive the end of the process. A power failure may lose the last
+ * events; numbers then continue far beyond theirs, so that none is given twice. One thread.
  */
 final class EventFile implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.events");
     private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
-    /** Numbers that are left out after a restart of the host: more events than a page cache holds back. */
+    /**
+     * Numbers that are skipped after a restart of the host: more than the events that can be lost from the page cache.
+     */
     private static final long SKIPPED_AT_BOOT = 100_000;
 
     private static final String BOOT = "boot";
@@ -60,7 +62,7 @@ final class EventFile implements AutoCloseable {
         }
     }
 
-    /** Reads what is there, in order of the numbers, and opens the file for more. */
+    /** Reads the events in order of their numbers, and opens the file for more. */
     List<Event> open() {
         List<Event> found = new ArrayList<>();
         String lastBoot = read(earlier, boot, found);
@@ -121,12 +123,12 @@ final class EventFile implements AutoCloseable {
                         StandardOpenOption.APPEND,
                         LinkOption.NOFOLLOW_LINKS),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-        // the line before may be in part
+        // the previous line may be incomplete
         write((channel.size() == 0 ? "" : "\n") + EventJson.line(Map.of(BOOT, boot)) + "\n");
     }
 
     /**
-     * Takes events.
+     * Appends events.
      *
      * @param most lines after which the file is replaced
      */

@@ -10,7 +10,7 @@ import java.util.Map;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.event.Event;
 
-/** Events as lines of JSON, as they are in the file of the history. */
+/** Events as lines of JSON, as in the file of the history. */
 final class EventJson {
     private static final Gson GSON = new GsonBuilder()
             .disableHtmlEscaping()
@@ -35,7 +35,7 @@ final class EventJson {
         return line(object);
     }
 
-    /** Returns the object of a line, or null if it is none: the last line before a power failure may be anything. */
+    /** Returns the object of a line, or null if it has none; the last line before a power failure may be anything. */
     static Map<String, Object> object(String line) {
         try {
             return GSON.fromJson(line, MAP);

@@ -21,8 +21,8 @@ import org.osgi.service.component.annotations.Reference;
 
 /**
  * The service {@link Events}. Publishers put events into a bounded queue without a lock. One thread numbers them,
- * writes them to the file, and then shows them to readers: no reader sees an event whose number a killed daemon would
- * give again.
+ * writes them to the file, and then shows them to readers, so that no reader sees an event whose number would be given
+ * again after a kill.
  */
 @Component(service = Events.class, configurationPid = EventSettings.PID)
 public final class EventLog implements Events {
@@ -31,7 +31,7 @@ public final class EventLog implements Events {
     private static final long STOP_MILLIS = TimeUnit.SECONDS.toMillis(5);
 
     private final ConcurrentLinkedQueue<Pending> queue = new ConcurrentLinkedQueue<>();
-    /** The length of the queue, which counts its elements to say that. */
+    /** The length of the queue, which itself could only count its elements. */
     private final AtomicInteger queued = new AtomicInteger();
 
     private final AtomicLong lost = new AtomicLong();
@@ -84,7 +84,7 @@ public final class EventLog implements Events {
 
     private void write() {
         while (true) {
-            // before the queue: what was published before the end is written
+            // read before the queue, so that all that was published before the end is written
             boolean last = stopped;
             List<Event> events = take();
             if (!events.isEmpty()) {

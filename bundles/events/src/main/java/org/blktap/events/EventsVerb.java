@@ -41,9 +41,9 @@ import picocli.CommandLine.Parameters;
         })
 public final class EventsVerb implements Verb {
     private static final int BATCH = 256;
-    /** Shown first by --follow, as tail does. */
+    /** Number of events that --follow shows first, as tail does. */
     private static final int FOLLOWED = 10;
-    /** How often it looks whether the caller has gone. */
+    /** Interval of looks whether the caller has gone. */
     private static final Duration LOOK = Duration.ofMillis(250);
 
     private static final DateTimeFormatter TIME =
@@ -103,7 +103,7 @@ public final class EventsVerb implements Verb {
         }
     }
 
-    /** The number after which the last events are. */
+    /** Returns the number after which to begin. */
     private long begin(long end) throws InterruptedException {
         int count = last != null ? last : follow ? FOLLOWED : Integer.MAX_VALUE;
         if (count == Integer.MAX_VALUE || end == 0) {

@@ -47,7 +47,7 @@ final class History {
         return events.isEmpty() ? 0 : events.getLast().sequence();
     }
 
-    /** As {@link org.blktap.api.event.Events#read}. */
+    /** Reads events as {@link org.blktap.api.event.Events#read} does. */
     synchronized List<Event> read(long after, int count, long waitNanos) throws InterruptedException {
         long end = System.nanoTime() + waitNanos;
         while (true) {
@@ -85,7 +85,7 @@ final class History {
         return found;
     }
 
-    /** A reader that follows has seen nearly all: looks from the end. */
+    /** Returns the events after a number. Looks from the end, since a reader that follows has seen nearly all. */
     private Collection<Event> newerThan(long after) {
         ArrayDeque<Event> newer = new ArrayDeque<>();
         for (var each = events.descendingIterator(); each.hasNext(); ) {
@@ -113,7 +113,10 @@ final class History {
                 numbers);
     }
 
-    /** The reader's number is not of this history, as after the data directory was removed. */
+    /**
+     * Returns the event for a reader whose number is not from this history, for example after the data directory was
+     * removed.
+     */
     private Event reset(long after) {
         long before = events.isEmpty() ? 0 : events.getFirst().sequence() - 1;
         return new Event(

@@ -13,7 +13,7 @@ record Pending(long timeMillis, String kind, String subject, String text, Map<St
     private static final int TEXT_LENGTH = 1000;
     private static final int VALUE_LENGTH = 1000;
 
-    /** Makes the event, with everything in it bounded: parts may be a guest's, an image's or another bundle's. */
+    /** Makes the event. All its parts are bounded, since they may come from a guest, an image or another bundle. */
     Event numbered(long sequence) {
         Map<String, Object> bounded = new LinkedHashMap<>();
         details.forEach((key, value) -> {
@@ -34,7 +34,7 @@ record Pending(long timeMillis, String kind, String subject, String text, Map<St
                 bounded);
     }
 
-    /** Bytes of names that are not UTF-8 stay as they are: whoever prints the event escapes them. */
+    /** Shortens a text. Bytes of names that are not UTF-8 stay as they are; whoever prints the event escapes them. */
     private static String cut(String text, int most) {
         return text.length() <= most ? text : text.substring(0, most) + "...";
     }

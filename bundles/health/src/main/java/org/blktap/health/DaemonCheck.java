@@ -20,7 +20,7 @@ import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.condition.Condition;
 
-/** The daemon as such: is it ready, are its bundles active, has it file descriptors left. */
+/** Checks whether the daemon is ready, its bundles are active, and file descriptors are left. */
 @Component(property = {HealthCheck.NAME + "=daemon", HealthCheck.TAGS + "=blktap"})
 public final class DaemonCheck implements HealthCheck {
     private static final Path DESCRIPTORS = Path.of("/proc/self/fd");

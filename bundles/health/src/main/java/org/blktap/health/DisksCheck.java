@@ -11,7 +11,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
-/** The attachments: is one parked, or are its requests stuck. */
+/** Checks whether an attachment is parked, or has requests that are stuck. */
 @Component(property = {HealthCheck.NAME + "=disks", HealthCheck.TAGS + "=blktap"})
 public final class DisksCheck implements HealthCheck {
     private final Attachments attachments;

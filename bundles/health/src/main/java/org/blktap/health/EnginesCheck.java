@@ -14,7 +14,9 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 
-/** The I/O engines: is there one, and is each that is installed present, or absent for a reason of the machine. */
+/**
+ * Checks whether there is an I/O engine, and whether each installed one is present, or absent because of the machine.
+ */
 @Component(property = {HealthCheck.NAME + "=engines", HealthCheck.TAGS + "=blktap"})
 public final class EnginesCheck implements HealthCheck {
     private final BundleContext bundles;

@@ -4,9 +4,9 @@ import org.apache.felix.hc.api.Result;
 import org.apache.felix.hc.api.Result.Status;
 import org.apache.felix.hc.api.ResultLog;
 
-/** What a check finds, for its result. */
+/** The findings of a check, for its result. */
 final class Findings {
-    /** Most lines of one check. */
+    /** The most lines of one check. */
     private static final int MOST = 20;
 
     private final ResultLog log = new ResultLog();

@@ -22,8 +22,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Runs the {@link HealthCheck}s of all bundles by the executor of Felix, which runs them side by side, with a time
- * limit for each, and none again that still runs.
+ * Runs the {@link HealthCheck}s of all bundles by the executor of Felix, which runs them in parallel with a time limit
+ * for each, and runs none again that has not ended.
  */
 @Component(service = Health.class)
 public final class HealthChecks implements Health {
@@ -51,7 +51,7 @@ public final class HealthChecks implements Health {
             hold.run();
         }
         List<Check> checks = new ArrayList<>();
-        // all that have a tag, and now: an operator asks after a change
+        // all checks that have a tag, and not from the cache: an operator asks after a change
         for (HealthCheckExecutionResult each : executor.execute(
                 HealthCheckSelector.tags("*"), new HealthCheckExecutionOptions().setForceInstantExecution(true))) {
             checks.add(check(each));

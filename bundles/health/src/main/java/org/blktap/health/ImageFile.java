@@ -15,12 +15,15 @@ import org.blktap.linux.PinnedFile;
  *
  * @param id of the attachment
  * @param device the number of the file system
- * @param path it: the file system is asked by the name of a file, since a process in a chroot or container may have no
- *     list of mounts that names it
- * @param growth bytes that it may still take: the size of the disk without what the file occupies
+ * @param path path of the file. The file system is found by a file's path, since a process in a chroot or container may
+ *     have no list of mounts
+ * @param growth bytes that the file may still take: the size of the disk less what it occupies
  */
 record ImageFile(String id, long device, Path path, long growth) {
-    /** Returns that of an attachment; null if it has none, as a disk that is a block device, or cannot grow. */
+    /**
+     * Returns the file of an attachment; null if it has none that can grow, for example because the disk is a block
+     * device.
+     */
     static ImageFile of(AttachmentStatus attachment) throws DiskException {
         Path path = path(attachment.spec());
         if (attachment.readOnly() || path == null || !Files.exists(path)) {

@@ -10,7 +10,7 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.component.annotations.Reference;
 
-/** The threads that serve disks and sockets: does each of them turn. */
+/** Checks whether the threads that serve disks and sockets all turn. */
 @Component(
         configurationPid = HealthSettings.PID,
         property = {HealthCheck.NAME + "=loops", HealthCheck.TAGS + "=blktap"})

@@ -20,14 +20,16 @@ import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The file systems of images, and that of the daemon's data: is there space for what they may still take. A file system
- * that is nearly full is well if no image on it can grow, or if all that they may take is free.
+ * Checks whether the file systems of images and of the daemon's data have space for what these may still take. A file
+ * system that is nearly full is healthy if no image on it can grow, or if all images can grow to their full size.
  */
 @Component(
         configurationPid = HealthSettings.PID,
         property = {HealthCheck.NAME + "=space", HealthCheck.TAGS + "=blktap"})
 public final class SpaceCheck implements HealthCheck {
-    /** What the daemon's own records may take: those of jobs, bitmaps and points in time are the largest. */
+    /**
+     * Bytes that the daemon's own records may still take; those of jobs, bitmaps and points in time are the largest.
+     */
     private static final long OWN_GROWTH = 256L << 20;
 
     private static final int NAMED = 5;
@@ -37,11 +39,11 @@ public final class SpaceCheck implements HealthCheck {
     private volatile int warnPercent;
     private volatile int criticalPercent;
 
-    /** A file system: its images, and what they may still take. */
+    /** A file system, with its images and what they may still take. */
     private static final class Use {
-        /** One of them: its file system is asked by it. */
+        /** One of the files, by which the file system is found. */
         private final File file;
-        /** Attachments, and the daemon itself. */
+        /** The ids of attachments, and a name for the daemon itself. */
         private final List<String> ids = new ArrayList<>();
 
         private long growth;
@@ -101,7 +103,7 @@ public final class SpaceCheck implements HealthCheck {
         return findings.result("no file system is written");
     }
 
-    /** Who may need space. */
+    /** Returns who may need space. */
     private static String takers(Use use) {
         List<String> ids = use.ids;
         return String.join(", ", ids.subList(0, Math.min(NAMED, ids.size())))

@@ -10,22 +10,22 @@ import org.blktap.api.metrics.Distribution;
 
 /**
  * A distribution as a histogram of Prometheus, in both kinds: classic, with a few fixed bounds, and native, with eight
- * buckets for each power of two. A range of the distribution counts as its greatest value.
+ * buckets for each power of two. Each range of the distribution counts as its greatest value.
  */
 final class Buckets {
-    /** Seconds: from a fast SSD to a request that a VM gives up. */
+    /** Bounds in seconds: from requests of a fast SSD to requests that a VM gives up. */
     private static final double[] CLASSIC = {
         5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1, 5, 30, Double.POSITIVE_INFINITY
     };
 
-    /** The resolution of native buckets, by which Prometheus names it: 2 to the power of 3 for each power of two. */
+    /** Prometheus' number for the resolution of native buckets: 2 to the power of 3 for each power of two. */
     private static final int SCHEMA = 3;
 
     private static final int STEPS = 1 << SCHEMA;
-    /** The bounds between 1 and 2. */
+    /** Bounds of buckets between 1 and 2. */
     private static final double[] STEP = new double[STEPS];
 
-    /** Values up to this are zero, as the library has it. */
+    /** Values up to this count as zero, as in the library. */
     private static final double ZERO = Math.pow(2, -128);
 
     static {
@@ -73,7 +73,9 @@ final class Buckets {
                 0);
     }
 
-    /** The native bucket of a value: the least index for which the value is at most 2 to the power of index / 8. */
+    /**
+     * Returns the native bucket of a value: the least index for which the value is at most 2 to the power of index / 8.
+     */
     static int index(double value) {
         int exponent = Math.getExponent(value);
         double mantissa = Math.scalb(value, -exponent);

@@ -36,8 +36,8 @@ final class DaemonRegistry implements MultiCollector {
     }
 
     /**
-     * Not all that the library has: it counts threads by a look for deadlocks, which stops the JVM with all loops, and
-     * allocations by a listener that it never removes.
+     * Registers the JVM's figures, except for two of the library's: it counts threads by a search for deadlocks, which
+     * stops the JVM with all loops, and allocations by a listener that it never removes.
      */
     private void registerJvm() {
         JvmBufferPoolMetrics.builder().register(registry);

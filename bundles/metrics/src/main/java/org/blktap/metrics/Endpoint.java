@@ -10,13 +10,13 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 
-/** A place to listen at. */
+/** An address to listen at. */
 sealed interface Endpoint {
     /** The name of the socket in the directory for sockets. */
     String SOCKET = "metrics.sock";
 
     int PORT_MAX = 65535;
-    /** A byte of an IPv4 address. */
+    /** The form of a byte of an IPv4 address. */
     String BYTE = "(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])";
     /** An address in figures, so that no name is looked up, or the one name that every host has. */
     Pattern ADDRESS = Pattern.compile(

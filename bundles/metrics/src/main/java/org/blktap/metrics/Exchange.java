@@ -19,11 +19,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * One request of HTTP/1 and its answer, after which the connection ends: the little of RFC 9112 that a scrape needs.
- * The request has no body, and its lines are ASCII. One thread.
+ * One request of HTTP/1 and its answer, after which the connection ends: the part of RFC 9112 that a scrape needs. The
+ * request has no body, and its lines are ASCII. One thread.
  */
 final class Exchange implements PrometheusHttpExchange, PrometheusHttpRequest, PrometheusHttpResponse {
-    /** Bytes of a request with its headers; Prometheus sends fewer than 1000. */
+    /** The most bytes of a request with its headers; Prometheus sends fewer than 1000. */
     static final int REQUEST_BYTES = 8192;
 
     private static final String PATH = "/metrics";
@@ -45,7 +45,7 @@ final class Exchange implements PrometheusHttpExchange, PrometheusHttpRequest, P
         this.headers = headers;
     }
 
-    /** Reads a request. Returns null if there is none that can be answered, after saying so to the client. */
+    /** Reads a request. Returns null if it cannot be answered, after telling the client so. */
     static Exchange read(SocketChannel client) throws IOException {
         OutputStream out = new BufferedOutputStream(Channels.newOutputStream(client), OUTPUT_BYTES);
         String head = head(client);
@@ -71,13 +71,13 @@ final class Exchange implements PrometheusHttpExchange, PrometheusHttpRequest, P
                 refuse(out, 400);
                 return null;
             }
-            // several of one name are one list
+            // several headers of one name are one list
             headers.merge(lower(header.group(1)), header.group(2), (one, other) -> one + "," + other);
         }
         return new Exchange(out, first.group(1), mark < 0 ? null : target.substring(mark + 1), headers);
     }
 
-    /** The request's lines up to the empty one; null if the client sends no more, or too much. */
+    /** Returns the request's lines up to the empty one; null if the client sends no more, or too much. */
     private static String head(SocketChannel client) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(REQUEST_BYTES);
         while (buffer.hasRemaining() && client.read(buffer) > 0) {
@@ -110,7 +110,7 @@ final class Exchange implements PrometheusHttpExchange, PrometheusHttpRequest, P
         out.write(text.append("\r\n").toString().getBytes(StandardCharsets.ISO_8859_1));
     }
 
-    // ---- what the library asks
+    // ---- called by the library
 
     @Override
     public PrometheusHttpRequest getRequest() {

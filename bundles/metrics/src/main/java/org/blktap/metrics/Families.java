@@ -23,8 +23,8 @@ import org.blktap.metrics.Samples.Kind;
 import org.blktap.metrics.Samples.Sample;
 
 /**
- * The figures of all sources by name, as the library wants them. It takes no two figures of one name with the same
- * labels, nor of two kinds: the first is kept. One thread.
+ * The figures of all sources by name, as the library needs them. Of figures with the same name and labels, or with one
+ * name and different kinds, which the library refuses, the first is kept. One thread.
  */
 final class Families {
     private final Map<String, Family> families = new HashMap<>();

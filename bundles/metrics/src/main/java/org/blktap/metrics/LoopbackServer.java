@@ -15,7 +15,8 @@ import java.util.concurrent.TimeUnit;
  */
 record LoopbackServer(HTTPServer server, ExecutorService threads) implements AutoCloseable {
     /**
-     * As many as clients at most: one that is slow holds its thread until it is cut off, and keeps no other waiting.
+     * As many threads as there can be clients: a slow client holds its thread until it is disconnected, and delays no
+     * other.
      */
     private static final int THREADS = 64;
 

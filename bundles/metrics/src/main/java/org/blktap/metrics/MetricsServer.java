@@ -18,9 +18,9 @@ import org.osgi.service.component.annotations.Reference;
 
 /**
  * Answers {@code GET /metrics} where the settings say, which is nowhere by default; then nothing of the library is
- * loaded. An instance that shares the settings of the default one has its own socket only: a place that the settings
- * name is the default instance's. If it cannot listen at one of the places, it listens at none, and {@code diag} shows
- * why.
+ * loaded. An instance that shares the settings of the default instance has only its own socket: other addresses of the
+ * settings belong to the default instance. If it cannot listen at one of the addresses, it listens at none, and
+ * {@code diag} shows why.
  */
 @Component(
         service = {},

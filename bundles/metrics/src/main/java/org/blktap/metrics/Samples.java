@@ -7,9 +7,9 @@ import java.util.regex.Pattern;
 import org.blktap.api.metrics.Distribution;
 import org.blktap.api.metrics.MetricSink;
 
-/** What one source has given. */
+/** The figures that one source has given. */
 final class Samples implements MetricSink {
-    /** A daemon with 1000 disks gives fewer; more would be a source that has lost its bounds. */
+    /** The most figures of a source. A daemon with 1000 disks has fewer; a source with more is faulty. */
     static final int MOST = 200_000;
 
     private static final Pattern NAME = Pattern.compile("blktap_[a-z][a-z0-9_]*");
@@ -28,8 +28,8 @@ final class Samples implements MetricSink {
     /**
      * A figure.
      *
-     * @param value of a histogram 0
-     * @param values of a histogram, otherwise null
+     * @param value 0 for a histogram
+     * @param values the values of a histogram, otherwise null
      */
     record Sample(Kind kind, String name, String help, double value, Distribution values, Labels labels) {}
 

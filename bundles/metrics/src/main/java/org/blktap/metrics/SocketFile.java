@@ -22,9 +22,9 @@ import org.blktap.api.disk.Options;
 /** A listening unix socket. Nobody can connect before its mode and group are right. */
 final class SocketFile implements AutoCloseable {
     private static final int BACKLOG = 16;
-    /** Of sockaddr_un in linux/un.h, without the NUL. */
+    /** The most bytes of a path in sockaddr_un of linux/un.h, without the NUL. */
     private static final int PATH_MAX = 107;
-    /** Names of directories in which sockets are made: four letters and figures. */
+    /** Number of names of directories in which sockets are made: four letters and digits. */
     private static final int NAMES = 1 << 20;
     // st_mode of sys/stat.h
     private static final int S_IFMT = 0xf000;
@@ -43,15 +43,15 @@ final class SocketFile implements AutoCloseable {
     /**
      * Makes a socket in a directory that nobody else can enter, and gives it its name when it is complete.
      *
-     * @param group a name; empty for that of the process
-     * @throws DiskException EXISTS for a path that is taken by anything but a socket without a listener
+     * @param group name of the group; empty for the group of the process
+     * @throws DiskException EXISTS if the path is anything but a socket without a listener
      */
     static SocketFile listen(Path path, int mode, String group) throws DiskException, IOException {
         if (FileNames.bytes(path).length > PATH_MAX) {
             throw Options.bad("listen", FileNames.text(path), "a path of at most " + PATH_MAX + " bytes");
         }
         checkFree(path);
-        // its path must not be longer than the socket's own, which is bounded
+        // a path as short as the socket's own, since paths of sockets are bounded
         Path directory = path.resolveSibling(
                 ".m" + Integer.toString(ThreadLocalRandom.current().nextInt(NAMES), Character.MAX_RADIX));
         Files.createDirectory(

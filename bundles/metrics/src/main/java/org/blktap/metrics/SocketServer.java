@@ -14,11 +14,11 @@ import org.blktap.api.disk.LimitedLog;
 
 /**
  * Answers scrapes at a unix socket, where the JDK's HTTP server cannot listen: one client after the other, one request
- * for each connection, and a few seconds for both. What is answered is the library's part.
+ * for each connection, and a few seconds for each client. The library makes the answers.
  */
 final class SocketServer implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.metrics");
-    /** What a client may take for its request and for reading the answer. */
+    /** Time limit for a client's request and for reading the answer. */
     static final long CLIENT_SECONDS = 5;
 
     private static final long PAUSE_MILLIS = 100;
@@ -30,10 +30,10 @@ final class SocketServer implements AutoCloseable {
     private final LimitedLog log;
     private final ScheduledThreadPoolExecutor timer = new ScheduledThreadPoolExecutor(1, SocketServer::daemon);
     private volatile boolean closed;
-    /** The client that is served, or was last. */
+    /** The client that is being served, or was served last. */
     private volatile SocketChannel served;
 
-    /** @param socket is the server's to close */
+    /** @param socket closed by the server */
     SocketServer(SocketFile socket, PrometheusRegistry registry) {
         this.socket = socket;
         handler = new PrometheusScrapeHandler(registry);
@@ -86,7 +86,7 @@ final class SocketServer implements AutoCloseable {
         }
     }
 
-    /** Without descriptors accept fails at once, again and again. */
+    /** Waits a moment, since accept fails at once while there are no descriptors left. */
     private static void pause() {
         try {
             Thread.sleep(PAUSE_MILLIS);

@@ -19,8 +19,8 @@ import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
 /**
- * The sources of figures that are registered. All are asked at the same time, each on a thread of its own; one that
- * throws or takes too long is left out, and not asked again while it does not return. Any thread.
+ * The sources of figures that are registered. All are asked at the same time, each on a thread of its own. A source
+ * that throws or takes too long is left out, and is not asked again before it has returned. Any thread.
  */
 final class Sources implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.metrics");
@@ -35,7 +35,7 @@ final class Sources implements AutoCloseable {
         thread.setDaemon(true);
         return thread;
     });
-    /** What was asked last; guarded by this object. */
+    /** The last question to each source; guarded by this object. */
     private final Map<ServiceReference<MetricSource>, CompletableFuture<Samples>> asked = new LinkedHashMap<>();
 
     Sources(BundleContext context) {
@@ -43,9 +43,9 @@ final class Sources implements AutoCloseable {
     }
 
     /**
-     * What all sources give now.
+     * The answers of all sources.
      *
-     * @param failed by the name of its bundle, whether one of its sources gave nothing
+     * @param failed by the name of a bundle, whether one of its sources gave nothing
      */
     record Answers(List<Samples> samples, Map<String, Boolean> failed) {}
 

@@ -99,7 +99,7 @@ final class CommandLines {
         fields.forEach(spec::remove);
         for (int i = 0; i < fields.size(); i++) {
             PositionalParamSpec.Builder field = PositionalParamSpec.builder(fields.get(i));
-            // the label has brackets and dots already: picocli's own are those of the field, which may be left out or
+            // the label has brackets and dots already; picocli would add those of the field, which may be left out or
             // not
             field.paramLabel(operands.get(i).toString())
                     .hideParamSyntax(true)

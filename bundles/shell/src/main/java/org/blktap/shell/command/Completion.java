@@ -164,7 +164,7 @@ public final class Completion {
         }
     }
 
-    /** The filters of the first attachment among the words. */
+    /** Proposes the filters of the first attachment among the words. */
     private void filtered(List<String> given, List<Proposal> all) throws DiskException {
         here.attachments().list().stream()
                 .filter(each -> given.contains(each.id()))

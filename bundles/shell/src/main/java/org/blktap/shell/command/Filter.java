@@ -42,7 +42,7 @@ import picocli.CommandLine.Parameters;
             "  filter list root"
         })
 public final class Filter extends TapCommand {
-    /** What is done; the names are the words of the command line. */
+    /** The actions; their names are the words of the command line. */
     enum Action {
         add,
         set,
@@ -132,7 +132,7 @@ public final class Filter extends TapCommand {
             return;
         }
         TextTable table = new TextTable("FILTER", "OPTIONS", "REPORTS");
-        // as a request passes them
+        // in the order in which a request passes them
         for (int i = all.size() - 1; i >= 0; i--) {
             String spec = all.get(i).spec();
             String type = all.get(i).type();
@@ -144,7 +144,7 @@ public final class Filter extends TapCommand {
         table.print(out);
     }
 
-    /** What a filter reports, in one line. */
+    /** Returns the values that a filter reports, in one line. */
     static String text(Map<String, ?> values) {
         return values.entrySet().stream()
                 .map(each -> each.getKey() + " " + each.getValue())

@@ -6,11 +6,11 @@ import org.blktap.api.command.Call;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
-/** Intervals of verbs that show something again and again, and the waits between. */
+/** Intervals of verbs that print repeatedly, and the waits in between. */
 final class Intervals {
     private static final double SHORTEST_SECONDS = 0.1;
     private static final double LONGEST_SECONDS = 86_400;
-    /** How often a wait looks whether the caller has gone. */
+    /** Interval at which a wait looks whether the caller has gone. */
     private static final long LOOK_MILLIS = 100;
 
     private Intervals() {}
@@ -24,7 +24,9 @@ final class Intervals {
         return Duration.ofNanos((long) (seconds * TimeUnit.SECONDS.toNanos(1)));
     }
 
-    /** Waits until a time of {@link System#nanoTime}; false if the caller has interrupted the call or has gone. */
+    /**
+     * Waits until a time of {@link System#nanoTime}; returns false if the caller has interrupted the call or has gone.
+     */
     static boolean awaits(Call call, long until) throws InterruptedException {
         while (!call.cancelled()) {
             long left = TimeUnit.NANOSECONDS.toMillis(until - System.nanoTime());

@@ -89,7 +89,7 @@ public final class ListAttachments extends TapCommand {
         }
     }
 
-    /** One attachment; the instance is null where only one is asked. */
+    /** One attachment; the instance is null if only one instance is asked. */
     private record Row(
             String instance,
             String id,
@@ -115,7 +115,7 @@ public final class ListAttachments extends TapCommand {
                     each.reason().isEmpty() ? "" : each.reason().text());
         }
 
-        /** Of another instance, which may be of another version. */
+        /** Reads an attachment of another instance, which may have another version. */
         static Row of(JsonObject each) {
             List<String> kinds = new ArrayList<>();
             each.getAsJsonArray("nodes").forEach(node -> kinds.add(text(node.getAsJsonObject(), "kind")));

@@ -10,12 +10,12 @@ import org.blktap.shell.TextTable;
 /**
  * The progress of a call, as a bar, with the speed since the call began and the time that is left at this speed.
  *
- * <p>The libraries for it draw all bars by one thread of the process. Here bars go to the terminals of clients, and one
- * that does not read would hold up the bars of all others: each bar is drawn by the thread of its call.
+ * <p>Each bar is drawn by the thread of its call. Libraries for progress bars draw all bars by one thread; here bars go
+ * to terminals of clients, and a client that does not read would delay the bars of all others.
  */
 final class ProgressBar implements Progress {
     private static final int WIDTH = 40;
-    /** Sooner than after this time the speed says nothing of what is left. */
+    /** Time after which the speed is steady enough to estimate the time that is left. */
     private static final double SETTLED_SECONDS = 1;
 
     private final Call call;
@@ -23,10 +23,10 @@ final class ProgressBar implements Progress {
     private final boolean shown;
     private final LongSupplier nanoTime;
     private final long start;
-    /** What had been done when the call began: a job may have gone on from where it was. */
+    /** What had been done when the call began, since a job may have begun earlier. */
     private long before = -1;
 
-    /** Characters of the line that is shown; 0 if there is none. */
+    /** Length of the line that is shown; 0 if there is none. */
     private int drawn;
 
     ProgressBar(Call call, LongSupplier nanoTime) {
@@ -57,7 +57,7 @@ final class ProgressBar implements Progress {
                     TextTable.size(ofBytes),
                     TextTable.size((long) speed),
                     left(ofBytes - bytes, speed, seconds));
-            // spaces over what a longer line before it has left
+            // spaces over the rest of a longer previous line
             out.print("\r" + line + " ".repeat(Math.max(0, drawn - line.length())));
             out.flush();
             drawn = line.length();

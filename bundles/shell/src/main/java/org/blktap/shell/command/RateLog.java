@@ -26,7 +26,7 @@ final class RateLog {
         this.json = json;
     }
 
-    /** @param count of intervals */
+    /** @param count number of intervals */
     void run(Duration interval, int count) throws DiskException, InterruptedException {
         long next = System.nanoTime();
         meter.measure(stats());

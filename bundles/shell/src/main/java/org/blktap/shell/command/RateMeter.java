@@ -7,12 +7,12 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.AttachmentStats;
 
-/** Compares the counters of attachments with those of the time before. */
+/** Compares the counters of attachments with the previous ones. */
 final class RateMeter {
     private final Map<String, AttachmentStats> before = new HashMap<>();
     private long at;
 
-    /** Returns the rates since the last call; of an attachment that is new, none. */
+    /** Returns the rates since the last call; none for a new attachment. */
     List<Rates> measure(List<AttachmentStats> stats) {
         long now = System.nanoTime();
         double seconds = Math.max(1, now - at) / (double) TimeUnit.SECONDS.toNanos(1);

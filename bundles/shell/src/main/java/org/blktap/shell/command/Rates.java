@@ -9,7 +9,7 @@ import org.blktap.api.control.AttachmentStats.Counter;
  * What an attachment has done in an interval.
  *
  * @param seconds the interval
- * @param operations those of which any have ended, by name
+ * @param operations by name, operations of which requests have ended
  * @param inFlight at its end
  */
 record Rates(String id, double seconds, int inFlight, Map<String, Rate> operations) {
@@ -17,11 +17,11 @@ record Rates(String id, double seconds, int inFlight, Map<String, Rate> operatio
      * One operation.
      *
      * @param count requests that have ended
-     * @param bytes of those
-     * @param errors of those
+     * @param bytes of these requests
+     * @param errors of these requests
      * @param perSecond requests a second
      * @param bytesPerSecond bytes a second
-     * @param mean latency in microseconds of those
+     * @param mean mean latency of these requests in microseconds
      */
     record Rate(long count, long bytes, long errors, double perSecond, double bytesPerSecond, double mean) {
         private static Rate of(long count, long bytes, long errors, double micros, double seconds) {
@@ -30,7 +30,7 @@ record Rates(String id, double seconds, int inFlight, Map<String, Rate> operatio
         }
     }
 
-    /** @param before null if there is none: then since the attach */
+    /** @param before null if there is none; then the rates are since the attach */
     static Rates between(AttachmentStats before, AttachmentStats now, double seconds) {
         Map<String, Rate> rates = new LinkedHashMap<>();
         now.operations().forEach((name, counter) -> {
@@ -52,7 +52,7 @@ record Rates(String id, double seconds, int inFlight, Map<String, Rate> operatio
         return new Rates(now.id(), seconds, now.inFlight(), rates);
     }
 
-    /** Microseconds that all requests have taken together. */
+    /** Returns the microseconds that all requests have taken together. */
     private static double micros(Counter counter) {
         return counter.count() == 0 ? 0 : counter.count() * counter.latency().mean();
     }
@@ -72,7 +72,7 @@ record Rates(String id, double seconds, int inFlight, Map<String, Rate> operatio
         return Rate.of(count, bytes, errors, micros, seconds);
     }
 
-    /** One operation; nothing if none of it has ended. */
+    /** Returns one operation; zeros if no request of it has ended. */
     Rate of(String operation) {
         return operations.getOrDefault(operation, Rate.of(0, 0, 0, 0, seconds));
     }

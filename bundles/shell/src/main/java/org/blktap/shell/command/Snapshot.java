@@ -61,9 +61,9 @@ public final class Snapshot extends TapCommand {
     boolean json;
 
     /**
-     * What one attachment has now.
+     * The result for one attachment.
      *
-     * @param chain images from the uppermost down, as far as they say
+     * @param chain images from the uppermost down, as far as they are known
      */
     record Taken(String id, String image, String backing, long pausedMicros, List<String> chain) {}
 
@@ -110,7 +110,10 @@ public final class Snapshot extends TapCommand {
         return names.isFile() ? here.newFile(overlay.toString()) : overlay;
     }
 
-    /** The images of a chain, the last of which may have more below if its type does not say so. */
+    /**
+     * Returns the images of a chain. There may be more below the last one, if its type does not report its backing
+     * image.
+     */
     private List<String> chain(TapSpec image, TapSpec backing) throws DiskException {
         List<String> all = new ArrayList<>(List.of(image.toString()));
         here.images().chain(backing, Map.of()).forEach(each -> all.add(each.toString()));

@@ -45,7 +45,7 @@ public final class Watch extends TapCommand {
     private static final String CLEAR_LINE = "\u001b[K";
 
     private static final String CLEAR_REST = "\u001b[J";
-    /** Rows beside those of attachments: the title, the heading, and one for the cursor. */
+    /** Number of rows besides those of attachments: the title, the heading, and one for the cursor. */
     private static final int OTHER_ROWS = 3;
 
     @Parameters(description = "Only these.")
@@ -93,7 +93,7 @@ public final class Watch extends TapCommand {
                 : all.stream().filter(each -> ids.contains(each.id())).toList();
     }
 
-    /** The counters of those that answer. */
+    /** Returns the counters of attachments that answer. */
     private List<AttachmentStats> stats(List<AttachmentStatus> list) throws DiskException {
         List<AttachmentStats> stats = new ArrayList<>();
         for (AttachmentStatus each : list) {
@@ -103,7 +103,7 @@ public final class Watch extends TapCommand {
             try {
                 stats.add(here.attachments().stats(each.id()));
             } catch (DiskException e) {
-                // has ended, or stopped answering, since the list was made; the next picture shows it
+                // it has ended, or stopped answering, since the list was made; the next picture shows that
                 continue;
             }
         }
@@ -129,7 +129,7 @@ public final class Watch extends TapCommand {
         };
     }
 
-    /** One screen: what does not fit is counted, and each line is cut at the right edge. */
+    /** Returns one screen. Attachments that do not fit are counted, and each line is cut at the right edge. */
     private static String picture(
             Screen screen, List<AttachmentStatus> list, Map<String, Rates> rates, Duration every) {
         List<AttachmentStatus> sorted = new ArrayList<>(list);

@@ -24,11 +24,11 @@ import org.blktap.shell.client.Client;
 import org.blktap.shell.launch.LaunchOptions;
 
 /**
- * The instances of the daemon on this host besides the one that asks. Their directories are below those of the default
- * instance, so that no list of them is kept. Any thread.
+ * The other instances of the daemon on this host. Their directories are below those of the default instance, so that no
+ * list of them is needed. Any thread.
  */
 public final class Instances {
-    /** What more directories there are is not looked at. */
+    /** The most directories that are looked at. */
     private static final int MOST = 4096;
 
     private static final int AT_ONCE = 32;
@@ -40,20 +40,20 @@ public final class Instances {
         this.self = self;
     }
 
-    /** Returns those that this process knows. */
+    /** Returns the instances that this process can find. */
     public static Instances known() {
         return new Instances(LaunchOptions.instance());
     }
 
     /**
-     * What an instance has said.
+     * The answer of an instance.
      *
      * @param disks its attachments as {@code list --json} shows them; null if it has not answered
-     * @param problem why not; null if it has
+     * @param problem why it has not answered; null if it has
      */
     public record Answer(String instance, JsonArray disks, String problem) {}
 
-    /** The one that asks. */
+    /** The instance that asks. */
     public Instance self() {
         return self;
     }
@@ -75,8 +75,8 @@ public final class Instances {
     }
 
     /**
-     * Asks all others for their disks, at the same time. One that does not answer holds nobody up for longer than a few
-     * seconds. Instances that an administrator has stopped are left out.
+     * Asks all other instances for their disks, at the same time. An instance that does not answer delays the others by
+     * at most a few seconds. Instances that an administrator has stopped are left out.
      *
      * @param withDefault whether the default instance is asked too, because it is not the one that asks
      */
@@ -142,7 +142,7 @@ public final class Instances {
         }
     }
 
-    /** All names that an instance may be called by now, also of those that do not run. */
+    /** Returns the names of all instances, also of those that do not run. */
     public Set<String> names() {
         TreeSet<String> names = new TreeSet<>(names(self.commonRun()));
         names.addAll(names(self.commonData()));
@@ -150,7 +150,7 @@ public final class Instances {
         return names;
     }
 
-    /** The names below a directory of the default instance; none if there is no such directory. */
+    /** Returns the names below a directory of the default instance; none if there is no such directory. */
     private static List<String> names(Path common) {
         List<String> names = new ArrayList<>();
         Path directory = common.resolve(Instance.DIRECTORY);
@@ -165,7 +165,7 @@ public final class Instances {
                 }
             }
         } catch (IOException e) {
-            // of another user: the default instance's own attachments are shown all the same
+            // it belongs to another user: the default instance's own attachments are shown all the same
             return names;
         }
         names.sort(null);

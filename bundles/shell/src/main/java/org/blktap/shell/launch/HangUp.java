@@ -9,7 +9,8 @@ final class HangUp {
     private HangUp() {}
 
     /**
-     * Has each SIGHUP run a task, on a thread of the JVM's. A process that was started to ignore the signal still does.
+     * Runs a task at each SIGHUP, on a thread of the JVM. A process that was started to ignore the signal still ignores
+     * it.
      */
     static void handle(Runnable task) {
         try {

@@ -36,7 +36,10 @@ public final class LaunchOptions {
                 path("blktap.control.dir", otherwise.control()));
     }
 
-    /** Which instance this process is, or asks. A client knows only the directories of the default one for sure. */
+    /**
+     * Returns the instance that this process is, or asks. A client knows for sure only the directories of the default
+     * instance.
+     */
     public static Instance instance() {
         Directories own = directories();
         return new Instance(

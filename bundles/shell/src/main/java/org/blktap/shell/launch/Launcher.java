@@ -155,7 +155,7 @@ public final class Launcher {
         serve(Consumer.class, failed, "failure");
     }
 
-    /** Has a bundle read the settings again. Before one can, they have just been read. */
+    /** Makes a bundle read the settings again. If none can yet, they have just been read. */
     private void reload() {
         BundleContext context = framework.getBundleContext();
         try {

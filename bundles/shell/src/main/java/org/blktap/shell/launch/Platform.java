@@ -23,8 +23,8 @@ final class Platform {
     static final int NEVER = 1000;
 
     /**
-     * Felix opens such a jar where it is. Otherwise it copies each jar at each start, and removes the copies at the
-     * next.
+     * Prefix of a location whose jar Felix opens in place. Felix copies other jars at each start, and removes the
+     * copies at the next.
      */
     private static final String IN_PLACE = "reference:";
 
@@ -78,7 +78,7 @@ final class Platform {
         }
     }
 
-    /** The jar of a bundle, for people. */
+    /** Returns the jar of a bundle, for people. */
     private static String jar(Bundle bundle) {
         return bundle.getLocation().substring(IN_PLACE.length());
     }

@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 /** What the daemon needs of its machine before anything else is started: each is tried, not asked for. */
 final class Requirements {
     /**
-     * Multiple of the size of the jars in {@code deploy/}: the framework's copies, and as much again for what is
+     * Multiple of the size of the jars in {@code deploy/}: the framework's copies, and as much again for jars that are
      * replaced while it runs.
      */
     private static final int COPIES = 2;

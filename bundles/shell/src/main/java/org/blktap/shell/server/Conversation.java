@@ -68,7 +68,7 @@ final class Conversation {
         }
     }
 
-    /** The client says the size of its terminal if its output is one. Nothing is drawn on a dumb one. */
+    /** Returns the client's terminal, whose size the client sends if its output is one; null for a dumb terminal. */
     private static Screen screen(Frame.VerbRequest request) {
         return request.rows() > 0
                         && request.columns() > 0

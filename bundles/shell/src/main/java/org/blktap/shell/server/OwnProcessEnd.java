@@ -13,8 +13,8 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Ends an instance that was made for one disk when that is detached, with exit status 0, after which its directories
- * are removed. One that never gets a disk ends as well. In other instances this does nothing.
+ * Ends an instance that was made for one disk when the disk is detached, with exit status 0; then its directories are
+ * removed. Such an instance also ends if it never gets a disk. In other instances this does nothing.
  */
 @Component(
         service = {},
@@ -22,11 +22,13 @@ import org.osgi.service.component.annotations.Reference;
 public final class OwnProcessEnd {
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     private static final long LOOK_MILLIS = 500;
-    /** Looks without a disk after which it has gone: the detach has been answered by then. */
+    /** Number of looks without a disk after which the instance ends; by then the detach has been answered. */
     private static final int LOOKS_WITHOUT = 2;
-    /** Looks at which whoever made the instance must have attached the disk. */
+    /** Number of looks within which the disk must be attached. */
     private static final int LOOKS_FOR_THE_FIRST = 120;
-    /** The memory that starting took goes back to the kernel after so many looks, and then again. */
+    /**
+     * Number of looks after which memory that the start took is returned to the kernel, and between further returns.
+     */
     private static final int LOOKS_UNTIL_TRIM = 4;
 
     private static final int LOOKS_BETWEEN_TRIMS = 120;

@@ -15,8 +15,8 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Reports to the service manager: that the daemon is ready, that it ends, and in a line for people how many disks run,
- * which is looked up every few seconds.
+ * Reports to the service manager when the daemon is ready, reloads and ends, and every few seconds, in a line for
+ * people, how many disks run.
  */
 @Component(service = ServiceReport.class)
 public final class ServiceReport {
@@ -26,7 +26,7 @@ public final class ServiceReport {
     private final ServiceManager manager = ServiceManager.ours();
     private ScheduledExecutorService looks;
     private String reported;
-    /** What is wrong with the file of settings since it was read last, or null. */
+    /** What is wrong with the file of settings, as of the last read; null if nothing is. */
     private String problem;
 
     @Activate
@@ -54,9 +54,9 @@ public final class ServiceReport {
     }
 
     /**
-     * Called when they have been read.
+     * Called when the settings have been read.
      *
-     * @param why they stay as they are, or null
+     * @param why the old settings stay, or null
      */
     synchronized void reloaded(String why) {
         problem = why;

@@ -23,7 +23,7 @@ final class Taps {
     private static final Logger LOG = System.getLogger("org.blktap.shell.tapctl");
     /** The filter that writes to a second image, of the bundle filter-tee. */
     static final String MIRROR = "tee";
-    /** A longer chain is not shown. */
+    /** The most images of a chain that are shown. */
     private static final int MOST_IMAGES = 64;
 
     private final Surroundings here;
@@ -109,8 +109,8 @@ final class Taps {
     }
 
     /**
-     * The images below the one of a minor, from the uppermost down: as far as they can be opened without options that
-     * the attachment alone has.
+     * Returns the images below the image of a minor, from the uppermost down, as far as they can be opened without
+     * options that only the attachment has.
      */
     List<TapSpec> backings(Minor of) throws DiskException {
         List<TapSpec> found = new ArrayList<>();
@@ -128,8 +128,8 @@ final class Taps {
     }
 
     /**
-     * The filter for a second image, which gets all writes as well; none if none is named. The image has been looked
-     * at.
+     * Returns the filter for a second image, which gets all writes as well; empty if no image is named. The image is
+     * checked.
      *
      * @param arguments {@code type:path} or null; a path of the type nbd is the socket of a server
      */
@@ -153,7 +153,7 @@ final class Taps {
         return filter.equals(MIRROR) || filter.startsWith(MIRROR + ",");
     }
 
-    /** Nothing more is written to a second image. */
+    /** Ends the writing to a second image. */
     void endMirror(Minor of) throws DiskException {
         if (of.disk().filters().stream().anyMatch(Taps::isMirror)) {
             attachments().removeFilter(of.disk().id(), MIRROR);
