@@ -19,7 +19,7 @@ record DerivationLimits(long memoryBytes) {
     static final int ARGON2_LANES_MAX = 16;
     /** Most passes of Argon2 times lanes: a pass starts four threads for each lane, however little memory there is. */
     static final int ARGON2_PASSES_LANES_MAX = 200_000;
-    /** The default of {@link #memoryBytes}, as in cryptsetup. */
+    /** The default of {@code memoryBytes}, as in cryptsetup. */
     static final long MEMORY_DEFAULT = 1L << 30;
     /** Time after which no further slot is tried. */
     static final long SECONDS = 60;

@@ -316,7 +316,7 @@ public final class MappedBits implements AutoCloseable {
         }
     }
 
-    /** Clears the bits whose bytes are all in a range; the last bit's end with the disk. */
+    /** Clears the bits whose bytes are all in a range; the bytes of the last bit end with the disk. */
     public void clear(long offset, long length) {
         Objects.checkFromIndexSize(offset, length, bytes);
         long first = offset + header.granularity() - 1 >> shift;
