@@ -355,10 +355,6 @@ class ArchitectureIT {
     }
 
     /**
-     * For each package of a bundle, the other packages of it that it uses, by their names below the bundle's; read from
-     * the classes.
-     */
-    /**
      * A guest's disk does not wait for what only people need; a bundle without a level of its own is one that a disk
      * may need.
      */
@@ -383,6 +379,10 @@ class ArchitectureIT {
         return Integer.parseInt(levels.getProperty("blktap.level" + (jar.isEmpty() ? "" : "." + jar)));
     }
 
+    /**
+     * For each package of a bundle, the other packages of it that it uses, by their names below the bundle's; read from
+     * the classes.
+     */
     private static Map<String, Set<String>> arrows(String bundle, Path jar) {
         StringWriter out = new StringWriter();
         PrintWriter writer = new PrintWriter(out);
