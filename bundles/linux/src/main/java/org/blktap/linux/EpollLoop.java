@@ -86,6 +86,8 @@ final class EpollLoop implements IoLoop {
     private void run() {
         long lastWork = now;
         boolean slept = false;
+        // whether handlers were called before the turn: what they have queued is submitted in it
+        boolean handled = false;
         while (!closing || !tasks.isEmpty()) {
             if (slept) {
                 slept = false;
@@ -103,13 +105,15 @@ final class EpollLoop implements IoLoop {
             } else if (now - lastWork < spinNanos.getAsLong() && (nodes.pollable() || engines.pollable())) {
                 Thread.onSpinWait();
             } else if (!(engines.arm() | nodes.arm())) {
-                sleep();
+                handled = sleep(handled);
                 slept = true;
                 continue;
             }
+            handled = false;
             if (now - lastLook > LOOK_NANOS) {
                 lastLook = now;
-                if (epoll.handle(epoll.await(0)) > 0) {
+                handled = epoll.handle(epoll.await(0)) > 0;
+                if (handled) {
                     lastWork = now;
                 }
             }
@@ -168,21 +172,32 @@ final class EpollLoop implements IoLoop {
         LOG.log(Level.WARNING, name + ": memory of a VM was gone when it was used: " + e.getMessage());
     }
 
-    private void sleep() {
+    /**
+     * Ends a turn without work, and sleeps.
+     *
+     * @param handled whether handlers were called before the turn
+     * @return whether handlers were called at the end of the sleep
+     */
+    private boolean sleep(boolean handled) {
+        if (handled) {
+            endTurn();
+        } else {
+            // it took no time that would be worth a look at the clock
+            counters.ended(0, now);
+        }
         int milliseconds = alarms.millisecondsLeft(now);
         sleeping = true;
         if (!tasks.isEmpty() || closing) {
             milliseconds = 0;
         }
-        // the turn that ends here had nothing to do, and took no time that would be worth a look at the clock
-        counters.ended(0, now);
         BUSY_SINCE.setRelease(this, 0L);
         int ready = epoll.await(milliseconds);
         // the next turn begins with the handlers
         now = System.nanoTime();
         showBusy();
-        epoll.handle(ready);
+        boolean some = epoll.handle(ready) > 0;
         sleeping = false;
+        return some;
     }
 
     private boolean runTasks() {

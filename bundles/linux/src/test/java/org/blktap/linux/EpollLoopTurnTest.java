@@ -12,6 +12,8 @@ import org.blktap.api.testkit.Eventually;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** When a loop looks at its descriptors and at the clock: each look may be a system call. */
 @Timeout(120)
@@ -99,6 +101,81 @@ class EpollLoopTurnTest {
     void aLoopThatDoesNotSleepLooksAtItsDescriptors() throws Exception {
         String seen = new LongTurn().seen(true);
         assertTrue(seen.startsWith("wh"), seen);
+    }
+
+    /** Keeps the loop at work for a time that is counted, by a handler or by what the handler has queued. */
+    private final class SlowHandler implements LoopStage {
+        private static final long NANOS = 20_000_000;
+
+        private final CountDownLatch done = new CountDownLatch(1);
+        private final int fd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
+        private final Mapping one = Mapping.anonymous(Long.BYTES);
+        private final TurnCounters counters = ((EpollLoop) loop).counters();
+        private boolean queued;
+
+        /** Returns what was counted from before the event until the loop sleeps again. */
+        long counted(boolean inHandler) throws Exception {
+            loop.call(() -> {
+                loop.addEngine(this);
+                return loop.watch(fd, IoLoop.READABLE | IoLoop.EDGE_TRIGGERED, events -> {
+                    queued = true;
+                    if (inHandler) {
+                        work();
+                    }
+                });
+            });
+            Eventually.holds("the loop sleeps", () -> loop.busySince() == 0);
+            long before = counters.busyNanos();
+            one.bytes().put(0, (byte) 1);
+            Libc.write(fd, one.address(), Long.BYTES);
+            assertTrue(done.await(1, TimeUnit.MINUTES));
+            Eventually.holds("the loop sleeps", () -> loop.busySince() == 0);
+            return counters.busyNanos() - before;
+        }
+
+        private void work() {
+            if (queued) {
+                queued = false;
+                long until = System.nanoTime() + NANOS;
+                while (System.nanoTime() < until) {
+                    Thread.onSpinWait();
+                }
+                done.countDown();
+            }
+        }
+
+        @Override
+        public boolean poll() {
+            return false;
+        }
+
+        @Override
+        public void flush() {
+            work();
+        }
+
+        @Override
+        public boolean arm() {
+            return false;
+        }
+
+        /** After the end of the loop. */
+        void free() {
+            Libc.close(fd);
+            one.close();
+        }
+    }
+
+    /** Otherwise a loop that is kept from its disks would look idle. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void whatHandlersDoIsCountedThoughNoStageHasWork(boolean inHandler) throws Exception {
+        SlowHandler slow = new SlowHandler();
+        long counted = slow.counted(inHandler);
+        assertTrue(counted >= SlowHandler.NANOS, counted + " ns");
+        assertTrue(slow.counters.longestNanos(System.nanoTime()) >= SlowHandler.NANOS);
+        loop.close();
+        slow.free();
     }
 
     /** The stamps of completions, relative to the beginning of the turn. */
