@@ -2,6 +2,7 @@ package org.blktap.node.xen;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.linux.LibXenEvtchn;
 import org.blktap.linux.LibXenGnttab;
@@ -28,7 +29,9 @@ final class NativeHypervisor implements Hypervisor {
         if (handle == 0) {
             throw failed("/dev/xen/evtchn cannot be opened");
         }
-        return new NativeEventChannels(handle);
+        try (CloseOnFailure opened = new CloseOnFailure(() -> LibXenEvtchn.xenevtchn_close(handle))) {
+            return opened.keep(new NativeEventChannels(handle));
+        }
     }
 
     private static void present(String missing, String debianPackage) throws IOException {
