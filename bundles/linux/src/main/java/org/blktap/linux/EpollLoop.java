@@ -306,6 +306,11 @@ final class EpollLoop implements IoLoop {
     }
 
     @Override
+    public void tookTime() {
+        completedBefore = false;
+    }
+
+    @Override
     public Watch watch(int fd, int events, FdHandler handler) {
         Guarded guarded = new Guarded(fd, handler);
         guarded.watch = epoll.watch(fd, events, guarded);

@@ -181,12 +181,16 @@ class EpollLoopTurnTest {
     /** The stamps of completions, relative to the beginning of the turn. */
     private final class Stamps implements LoopStage {
         private final List<Long> stamps = new ArrayList<>();
+        private boolean says;
 
         @Override
         public boolean poll() {
             long until = loop.nanoTime() + 1000;
             while (System.nanoTime() < until) {
                 Thread.onSpinWait();
+            }
+            if (says) {
+                loop.tookTime();
             }
             stamps.add(loop.completionNanoTime() - loop.nanoTime());
             return false;
@@ -223,5 +227,24 @@ class EpollLoopTurnTest {
         // the engine is asked twice in each turn; in a turn with a task both are late
         assertTrue(ofEngine.contains(0L) && ofEngine.stream().anyMatch(each -> each >= 1000), ofEngine::toString);
         assertTrue(ofNode.stream().allMatch(each -> each >= 1000), ofNode::toString);
+    }
+
+    /** What has been decrypted, say, has not completed before. */
+    @Test
+    void completionsAfterWorkHaveTheTimeOfTheClock() throws Exception {
+        Stamps first = new Stamps();
+        Stamps second = new Stamps();
+        loop.call(() -> {
+            first.says = true;
+            loop.addEngine(first);
+            loop.addEngine(second);
+            return null;
+        });
+        Eventually.holds("turns", () -> loop.call(second.stamps::size) > 6);
+        List<Long> all = loop.call(() -> {
+            first.stamps.addAll(second.stamps);
+            return List.copyOf(first.stamps);
+        });
+        assertTrue(all.stream().allMatch(each -> each >= 1000), all::toString);
     }
 }

@@ -69,6 +69,12 @@ public interface IoLoop extends Executor, AutoCloseable {
     }
 
     /**
+     * Says that the caller has worked for longer than a look at the clock takes, as to decrypt data: what completes
+     * from now on in this turn has completed later than the turn began ({@link #completionNanoTime}). Loop only.
+     */
+    default void tookTime() {}
+
+    /**
      * Calls a handler whenever a file descriptor is ready, until it throws. Loop only.
      *
      * @param events a set of {@link #READABLE}, {@link #WRITABLE} and {@link #EDGE_TRIGGERED}

@@ -61,7 +61,7 @@ public final class LuksFilter implements DiskFilter {
                 CloseOnFailure opened = new CloseOnFailure()) {
             SectorCipher cipher = SectorCipher.of(key, header.data().sectorSize(), memory);
             opened.add(cipher::close);
-            Pieces pieces = new Pieces(header.data(), cipher, memory);
+            Pieces pieces = new Pieces(header.data(), cipher, context.loop()::tookTime, memory);
             opened.addOwner(pieces::close);
             return opened.keep(new LuksDisk(below, header, bytes, options, pieces));
         }

@@ -78,7 +78,7 @@ final class Piece extends Request {
             finish(error());
         } else if (operation() == Operation.WRITE) {
             finish(0);
-        } else if (!pieces.cipher().decrypt(buffer, sectorsLength, number())) {
+        } else if (!pieces.decrypt(buffer, sectorsLength, number())) {
             finish(Errno.EIO);
         } else if (transfer.operation() == Operation.READ) {
             transfer.request().data().copyFrom(buffer + (start - sectors), transfer.at(start), length);
@@ -101,7 +101,7 @@ final class Piece extends Request {
                 return;
             }
         }
-        if (pieces.cipher().encrypt(buffer, sectorsLength, number())) {
+        if (pieces.encrypt(buffer, sectorsLength, number())) {
             below(Operation.WRITE, request.flags() & Request.FUA);
         } else {
             finish(Errno.EIO);

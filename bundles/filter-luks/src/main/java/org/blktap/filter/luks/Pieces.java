@@ -18,6 +18,7 @@ final class Pieces implements AutoCloseable {
 
     private final DataSegment data;
     private final SectorCipher cipher;
+    private final Runnable tookTime;
     private final NativeBuffer memory;
     private final PartialSectors partialSectors = new PartialSectors();
     private final Piece[] free = new Piece[COUNT];
@@ -27,10 +28,14 @@ final class Pieces implements AutoCloseable {
     private boolean advancing;
     private VirtualDisk below;
 
-    /** @param cipher closed with this */
-    Pieces(DataSegment data, SectorCipher cipher, NativeMemory nativeMemory) {
+    /**
+     * @param cipher closed with this
+     * @param tookTime called when the cipher has worked ({@link org.blktap.api.engine.IoLoop#tookTime})
+     */
+    Pieces(DataSegment data, SectorCipher cipher, Runnable tookTime, NativeMemory nativeMemory) {
         this.data = data;
         this.cipher = cipher;
+        this.tookTime = tookTime;
         // pages that are not used are not there; what is in them is no longer encrypted
         memory = Secret.undumped(nativeMemory, (long) COUNT * BUFFER);
     }
@@ -47,8 +52,18 @@ final class Pieces implements AutoCloseable {
         return data;
     }
 
-    SectorCipher cipher() {
-        return cipher;
+    /** Encrypts as {@link SectorCipher#encrypt} does. */
+    boolean encrypt(long address, int bytes, long number) {
+        boolean done = cipher.encrypt(address, bytes, number);
+        tookTime.run();
+        return done;
+    }
+
+    /** Decrypts as {@link SectorCipher#decrypt} does. */
+    boolean decrypt(long address, int bytes, long number) {
+        boolean done = cipher.decrypt(address, bytes, number);
+        tookTime.run();
+        return done;
     }
 
     PartialSectors partialSectors() {

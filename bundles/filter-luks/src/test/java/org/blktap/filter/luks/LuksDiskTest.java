@@ -46,6 +46,8 @@ class LuksDiskTest {
     private MemoryDisk below;
     private LuksDisk disk;
     private int sectorSize;
+    /** How often the disk has said that it took time. */
+    private int worked;
 
     @AfterEach
     void nothingIsLeft() {
@@ -65,7 +67,7 @@ class LuksDiskTest {
         for (String option : options) {
             given.put(option, "on");
         }
-        Pieces pieces = new Pieces(data, SectorCipher.of(key, size, memory), memory);
+        Pieces pieces = new Pieces(data, SectorCipher.of(key, size, memory), () -> worked++, memory);
         disk = new LuksDisk(
                 below,
                 header,
@@ -85,6 +87,20 @@ class LuksDiskTest {
     void aDiskOfLargeSectorsIsAsItsModel() throws Exception {
         open(4096);
         model();
+    }
+
+    /** The core's stamp of a read is that of its end, and not of the storage's. */
+    @Test
+    void theLoopKnowsThatTheCipherTakesTime() throws Exception {
+        open(SECTOR);
+        for (Operation each : List.of(Operation.WRITE, Operation.READ)) {
+            Step step = new Step(each, 0, Pieces.BUFFER + SECTOR);
+            worked = 0;
+            step.submit();
+            assertEquals(0, step.ended);
+            assertEquals(2, worked);
+            step.buffer.close();
+        }
     }
 
     /** A request of the model, whose range no other one changes meanwhile. */
