@@ -112,7 +112,7 @@ final class VirtioBlkQueue {
         device.guarded(
                 () -> {
                     int first = setup.base();
-                    boolean goesOn = starting.usedIndex() != 0;
+                    boolean goesOn = starting.hasAnswered();
                     InflightQueue record = device.inflightQueue(index);
                     if (record != null) {
                         int[] unanswered = record.recover(size, starting.usedIndex());

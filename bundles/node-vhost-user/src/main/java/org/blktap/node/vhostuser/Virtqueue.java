@@ -98,6 +98,13 @@ final class Virtqueue {
         return Memory.getShort(used + IDX) & 0xffff;
     }
 
+    /** Whether a request has been answered, also by an earlier process. */
+    boolean hasAnswered() {
+        // the index is 0 again after 65536 answers; each of them has written at least its status
+        long last = used + RING + (long) USED_ELEMENT * (size - 1);
+        return usedIndex() != 0 || Memory.getInt(last + USED_ELEMENT_LEN) != 0;
+    }
+
     /** Returns how many requests wait in the ring. */
     int waiting() throws BrokenRingException {
         int waiting = (Memory.getShortAcquire(avail + IDX) - lastAvail) & 0xffff;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import java.nio.file.Path;
 import java.util.Map;
+import org.blktap.api.memory.Memory;
 import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Libc;
 import org.junit.jupiter.api.AfterEach;
@@ -71,6 +72,27 @@ class LostEventsTest {
         node.awaitStatus("client", "none");
         try (VhostUserTestClient client = connect()) {
             driver.start(client, driver.usedIdx());
+            awaitSignal(driver.call);
+        }
+    }
+
+    /** Indexes wrap: the next one is 0 again after 65536 answers. */
+    @Test
+    void aRingThatGoesOnAtZeroNotifiesToo() throws Exception {
+        int last = 0xffff;
+        driver.availIdx = last;
+        driver.usedSeen = last;
+        Memory.putShort(driver.at(driver.avail()) + 2, (short) last);
+        Memory.putShort(driver.at(driver.used()) + 2, (short) last);
+        try (VhostUserTestClient client = connect()) {
+            driver.start(client, last);
+            assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_OUT, 0, 512, false));
+        }
+        node.awaitStatus("client", "none");
+        assertEquals(0, driver.usedIdx());
+        awaitSignal(driver.call);
+        try (VhostUserTestClient client = connect()) {
+            driver.start(client, 0);
             awaitSignal(driver.call);
         }
     }
