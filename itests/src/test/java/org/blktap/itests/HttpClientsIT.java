@@ -110,7 +110,7 @@ class HttpClientsIT extends HttpUser {
                 "/index.html;/api/v1/attachments",
                 "//api/v1/attachments",
                 "/%2fapi/v1/attachments",
-                "/api/v1/../v1/disks",
+                "/api/v1/../v1/attachments",
                 "/WEB-INF/web.xml",
                 "/OSGI-INF/",
                 "/openapi.json")) {
