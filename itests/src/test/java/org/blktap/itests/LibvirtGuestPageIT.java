@@ -73,6 +73,7 @@ class LibvirtGuestPageIT extends DaemonUser {
     @BeforeEach
     void start() throws Exception {
         assumeTrue(System.getProperty("user.name").equals("root"), "only root runs libvirtd on directories of its own");
+        Namespaces.assumeMounts();
         // QEMU's user passes
         Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx--x--x"));
         libvirt = Files.createDirectory(directory.resolve("libvirt"));

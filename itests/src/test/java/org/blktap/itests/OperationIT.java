@@ -372,7 +372,7 @@ class OperationIT {
 
     @Test
     void fullAndHardenedFileSystems() throws Exception {
-        assumeTrue(Run.of("unshare", "-m", "true").status() == 0, "no mount namespace can be made here");
+        Namespaces.assumeMounts();
         Daemon daemon = new Daemon(directory, Map.of());
         String program = daemon.home.resolve("bin/blktapd").toString();
         Files.createDirectories(daemon.dataDir);

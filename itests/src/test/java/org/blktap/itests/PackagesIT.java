@@ -19,6 +19,7 @@ class PackagesIT {
     @Test
     void inAFreshDebian() throws Exception {
         assumeTrue(System.getProperty("user.name").equals("root"), "only root makes a Debian");
+        Namespaces.assumeMounts();
         Run check = Run.of(ROOT.resolve("itests/deb/check").toString(), "bookworm");
         assertTrue(
                 check.out()
@@ -32,6 +33,7 @@ class PackagesIT {
     @Test
     void underSystemd() throws Exception {
         assumeTrue(System.getProperty("user.name").equals("root"), "only root makes a Debian");
+        Namespaces.assumeMounts();
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/systemd-nspawn")), "no systemd-nspawn");
         Run check = Run.of(ROOT.resolve("itests/deb/systemd").toString(), "bookworm");
         assertTrue(
