@@ -81,7 +81,7 @@ class SuperviseIT {
         assertFalse(Files.exists(data));
     }
 
-    /** Whoever asks for limits is told that there are none. */
+    /** Only a process that has run before goes on without its limits. */
     @Test
     void aFirstStartWithoutItsGroupFails() throws Exception {
         Files.delete(group.resolve("cgroup.procs"));

@@ -25,7 +25,7 @@ final class AutoResume {
     private static final long FIRST_SECONDS = 2;
 
     private static final long LONGEST_SECONDS = 60;
-    /** The same for space: an attempt without any may leave a hole of one cluster in an image. */
+    /** The longest pause where space is missing: an attempt without any may leave a hole of one cluster in an image. */
     private static final long LONGEST_FOR_SPACE_SECONDS = 600;
     /** A file system has more space if it is so much more. */
     private static final long MORE_BYTES = 1 << 20;

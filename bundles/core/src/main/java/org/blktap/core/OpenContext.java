@@ -187,7 +187,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         environment.own().remove(this);
     }
 
-    /** The same for a file that is the only one, with a mark of a snapshot. */
+    /** Gives the only new file its name, and marks it as an overlay of a snapshot. */
     FileStatus nameMarked(String mark) throws DiskException {
         return created.nameMarked(mark);
     }

@@ -29,12 +29,12 @@ record OpenEnvironment(
     /** Does nothing: whoever works on the image sees that requests fail. */
     static final Consumer<String> REQUESTS_FAIL = why -> {};
 
-    /** The same, with another receiver of the drivers that take part. */
+    /** Returns a copy with another receiver of the drivers that take part. */
     OpenEnvironment using(Set<Registry.Entry<DiskDriver>> drivers) {
         return new OpenEnvironment(loop, queue, memory, this.drivers, paths, drivers, kept, own, lost);
     }
 
-    /** The same for a disk that is not the attachment's own: if it is lost, its requests fail. */
+    /** Returns a copy for a disk that is not the attachment's own: if that disk is lost, its requests fail. */
     OpenEnvironment ofOtherDisk() {
         return new OpenEnvironment(loop, queue, memory, drivers, paths, used, kept, own, REQUESTS_FAIL);
     }

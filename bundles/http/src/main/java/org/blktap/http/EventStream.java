@@ -18,7 +18,8 @@ import org.eclipse.jetty.util.Fields;
 
 /**
  * The events of the daemon as server-sent events. One thread waits for events and makes the followers read them, each
- * from its own place in the history: a slow follower does not delay others, and is told what it has missed.
+ * from its own place in the history. A slow follower does not delay others; the stream reports the events that it has
+ * missed.
  */
 final class EventStream extends Handler.Abstract.NonBlocking {
     static final String PATH = "/api/v1/events";

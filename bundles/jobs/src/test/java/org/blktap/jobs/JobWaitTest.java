@@ -27,7 +27,7 @@ class JobWaitTest {
     Path directory;
 
     private final StringWriter out = new StringWriter();
-    /** What the bar was told. */
+    /** Calls of the bar, in order. */
     private final List<String> bar = new ArrayList<>();
     /** Whether the caller goes on waiting after so many bytes. */
     private LongPredicate waits = bytes -> true;

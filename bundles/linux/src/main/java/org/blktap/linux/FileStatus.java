@@ -12,7 +12,8 @@ import org.blktap.api.memory.Memory;
  * @param allocated bytes that the file occupies, including its metadata; of a block device 0
  * @param device the number of the device that holds the file
  * @param directMemoryAlignment bytes to which memory must be aligned for O_DIRECT, or 0 if the kernel does not say
- * @param directOffsetAlignment the same for offsets and lengths
+ * @param directOffsetAlignment bytes to which offsets and lengths must be aligned for O_DIRECT, or 0 if the kernel does
+ *     not say
  */
 public record FileStatus(
         int mode,

@@ -50,7 +50,7 @@ public final class DiskInfo {
 
     private final Description description;
 
-    /** What people and other disks are told of a disk; nothing of it decides how requests are served. */
+    /** Describes a disk to people and to other disks; nothing of it decides how requests are served. */
     private record Description(Map<String, String> details, TapSpec backing, List<String> contexts) {
         private static final Description EMPTY = new Description(Map.of(), null, List.of());
     }

@@ -5,7 +5,7 @@ package org.blktap.api.memory;
  * {@link #units}. Values must not be negative. Only {@link #upExact} detects overflow. Any thread; allocates nothing.
  */
 public final class Alignment {
-    /** Bytes of a sector: the unit of all disks, whatever block size guests are told. */
+    /** Bytes of a sector: the unit of all disks, whatever block size guests see. */
     public static final int SECTOR = 512;
     /** Bytes of a page of memory, and of the blocks of most devices and file systems. */
     public static final int PAGE = 4096;

@@ -40,7 +40,7 @@ public final class MemoryPort implements DiskPort, VirtualDisk, LoopStage {
     /** The requests that were submitted, in their order, while {@link #quiet} was not set. */
     public final List<Seen> seen = Collections.synchronizedList(new ArrayList<>());
 
-    /** What nodes are told of the disk; a larger size than that of the contents may be told. */
+    /** Describes the disk to nodes; its size may be larger than the contents. */
     public volatile DiskInfo info;
     /** Whether the port takes requests. */
     public volatile boolean open = true;

@@ -87,7 +87,7 @@ public final class Attach extends TapCommand {
             names = "--on-eio",
             paramLabel = "ACTION",
             description =
-                    "The same for a request that the storage fails: report (the default), park, or park,auto, which"
+                    "What becomes of a request that the storage fails: report (the default), park, or park,auto, which"
                             + " tries again from time to time.")
     String onEio;
 
